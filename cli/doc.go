@@ -1,0 +1,15 @@
+// Package cli is the command line of ais: it parses, calls, prints.
+//
+// It holds no logic of the store: cluster verbs speak REST through the client of package api, the
+// server verbs hand a configuration to package node, bench hands a plan to package bench, and the
+// offline volume tools call package volume on a mountpath that nobody serves.
+//
+//	arguments, environment ─► cobra ─► verb ─┬─► api.Client ─► a running cluster
+//	                                         ├─► node.Run      (ais node; ais dev starts it as children)
+//	                                         ├─► bench.Run
+//	                                         └─► volume        (offline)
+//
+// Goroutines: a recursive put or get runs a bounded number of transfers and waits for all of them;
+// ais dev waits for its children. Nothing outlives Run. There is no state but what the user names:
+// `ais dev` writes DIR/env, DIR/cluster.json and one log per node.
+package cli
