@@ -90,13 +90,13 @@ type Attributes struct {
 	User               []Pair // x-amz-meta-*, names lower-case without that prefix, in the order sent
 
 	// Kept from the start, used by the S3 features that come later.
-	Tags        []Pair
-	Retention   Retention
-	LegalHold   bool
-	Owner       string // access key id of the writer, or ""
-	Encryption  []byte // opaque description of server-side encryption
-	ACL         []byte // opaque
-	Unknown     []byte // encoded attributes that this version does not know; carried verbatim
+	Tags       []Pair
+	Retention  Retention
+	LegalHold  bool
+	Owner      string // access key id of the writer, or ""
+	Encryption []byte // opaque description of server-side encryption
+	ACL        []byte // opaque
+	Unknown    []byte // encoded attributes that this version does not know; carried verbatim
 }
 
 // RetentionMode is the mode of an object lock.
@@ -324,4 +324,11 @@ type Bucket struct {
 	MinCopies   int               `json:"min_copies,omitempty"`
 	Region      string            `json:"region,omitempty"`
 	Properties  map[string]string `json:"properties,omitempty"` // documents kept for the S3 dialect
+
+	// Revision is the index of the last command that changed the bucket; a change names the one that
+	// it saw.
+	Revision ControlIndex `json:"revision,omitempty"`
+	// Deleting is set while a delete finds out whether the bucket is empty: reads go on, a write is
+	// refused with kind Unavailable, checked when it is applied, not only when it arrives.
+	Deleting bool `json:"deleting,omitempty"`
 }
