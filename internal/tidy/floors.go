@@ -1,0 +1,45 @@
+package tidy
+
+// Package is a row of the floor table: a package is one idea, said in one sentence without "and".
+type Package struct {
+	Path  string // relative to the module; "." is the root
+	Floor int
+	Says  string
+	// Only, if set, are the floors that it may import beside the root, where the rule "all that is
+	// below" would allow too much.
+	Only []int
+	// Siblings are packages of its own floor that it may import.
+	Siblings []string
+}
+
+// Floors is the table. Imports point strictly down, or to a named sibling. The root imports the
+// standard library alone.
+var Floors = []Package{
+	{Path: ".", Floor: 0, Says: "The nouns: ids, names, versions, attributes, requests, error kinds."},
+
+	{Path: "disk", Floor: 1, Says: "Files as the engine needs them: a real disk, one in memory that can crash."},
+	{Path: "volume/format", Floor: 1, Says: "The bytes of volumes on disk."},
+	{Path: "checksum", Floor: 1, Says: "The digests that S3 clients send, computed while bytes stream by."},
+	{Path: "cmap", Floor: 1, Says: "The cluster map as an immutable value."},
+
+	{Path: "volume", Floor: 2, Says: "Objects on one disk: volumes, index, slot logs, recovery, vacuum."},
+
+	{Path: "mountpath", Floor: 3, Says: "The disks of a target: identity, health, capacity, which disk a slot lies on."},
+
+	{Path: "auth", Floor: 4, Only: []int{1}, Says: "Who asks: signatures, keys, policies."},
+	{Path: "control", Floor: 4, Says: "The control state: buckets, keys, configuration, as versioned commands."},
+	{Path: "front", Floor: 4, Only: []int{1}, Says: "One HTTP port: requests off the socket, replies onto it."},
+
+	{Path: "target", Floor: 5, Says: "The storage role: read, write, delete, list."},
+	{Path: "s3", Floor: 5, Says: "The S3 dialect, on a narrow store interface that it declares."},
+	{Path: "api", Floor: 5, Says: "The REST API: its wire types, routes, Go client."},
+	{Path: "admin", Floor: 5, Says: "The operator's port: metrics, health, profiles."},
+
+	{Path: "node", Floor: 6, Says: "Reads configuration, builds the parts, runs them; the only package that knows everybody."},
+
+	{Path: "bench", Floor: 7, Says: "A load generator for any S3 endpoint."},
+	{Path: "cli", Floor: 7, Siblings: []string{"bench"}, Says: "The commands."},
+	{Path: "cmd/ais", Floor: 7, Siblings: []string{"cli", "bench"}, Says: "A main of a few lines."},
+	{Path: "integration", Floor: 7, Says: "Real processes, real ports, real clients."},
+	{Path: "internal/tidy", Floor: 7, Says: "The house rules as a test."},
+}
