@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 )
 
 // Slots is the number of parts into which the key space is cut. It is fixed for ever: a slot is
@@ -30,6 +31,35 @@ type (
 func (id ClusterID) String() string   { return fmt.Sprintf("%016x", uint64(id)) }
 func (id TargetID) String() string    { return fmt.Sprintf("%016x", uint64(id)) }
 func (id MountpathID) String() string { return fmt.Sprintf("%016x", uint64(id)) }
+
+// MarshalText is the 16 hexadecimal digits of String: readers of JSON in other languages round numbers
+// above 2⁵³. UnmarshalText reads exactly those, in lower case.
+func (id ClusterID) MarshalText() ([]byte, error)   { return []byte(id.String()), nil }
+func (id TargetID) MarshalText() ([]byte, error)    { return []byte(id.String()), nil }
+func (id MountpathID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+func (id *ClusterID) UnmarshalText(b []byte) (err error) {
+	*id, err = parseID[ClusterID](b)
+	return err
+}
+
+func (id *TargetID) UnmarshalText(b []byte) (err error) {
+	*id, err = parseID[TargetID](b)
+	return err
+}
+
+func (id *MountpathID) UnmarshalText(b []byte) (err error) {
+	*id, err = parseID[MountpathID](b)
+	return err
+}
+
+func parseID[T ~uint64](b []byte) (T, error) {
+	n, err := strconv.ParseUint(string(b), 16, 64)
+	if err != nil || fmt.Sprintf("%016x", n) != string(b) {
+		return 0, Errorf(Invalid, "id %q: want 16 hexadecimal digits in lower case", b)
+	}
+	return T(n), nil
+}
 
 // Epoch is a target's boot epoch (its incarnation): 24 bits, one more at every start, durable on
 // every mountpath before anything is served. It makes all counters below unique across restarts.
