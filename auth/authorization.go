@@ -1,0 +1,355 @@
+package auth
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	algorithm  = "AWS4-HMAC-SHA256"
+	service    = "s3"
+	terminator = "aws4_request"
+	dateLen    = len(dateLayout)
+	dateLayout = "20060102T150405Z"
+
+	signedNamesMax = 128 // names in a list of signed headers, so that no header bomb costs much
+)
+
+// scope is a credential taken apart: access key/date/region/service/aws4_request.
+type scope struct {
+	credential []byte // whole
+	accessKey  []byte
+	date       []byte
+	region     []byte
+	service    []byte
+	terminator []byte
+}
+
+// parseCredential cuts from the right, so that an access key may have a '/' in it.
+func parseCredential(credential []byte) (c scope, ok bool) {
+	c.credential = credential
+	rest := credential
+	for _, field := range []*[]byte{&c.terminator, &c.service, &c.region, &c.date} {
+		i := bytes.LastIndexByte(rest, '/')
+		if i < 0 {
+			return c, false
+		}
+		*field, rest = rest[i+1:], rest[:i]
+	}
+	c.accessKey = rest
+	return c, len(rest) > 0
+}
+
+// signature is what an Authorization header or a presigned query says.
+type signature struct {
+	scope         scope
+	date          []byte // 20060102T150405Z
+	signedHeaders []byte // names separated by ';'
+	signature     []byte // hexadecimal
+	malformed     Reason // the reason to give where one of these is wrong
+	except        string // query parameter that is not signed
+}
+
+// header verifies a SigV4 Authorization header.
+func (v *Verifier) header(s *scratch, req *Request) (id Identity, p Payload, err error) {
+	sig := signature{malformed: MalformedHeader}
+	if err := sig.parseAuthorization(s.authorization); err != nil {
+		return id, p, err
+	}
+	var day [dateLen]byte
+	if sig.date = s.amzDate; sig.date == nil {
+		if sig.date, err = isoDate(day[:0], s.date); err != nil {
+			return id, p, err
+		}
+	}
+	signedAt, ok := parseDate(sig.date)
+	if !ok {
+		return id, p, refuse(MissingSecurityHeader, "x-amz-date is %.40q: want a time like 20060102T150405Z", sig.date)
+	}
+	if err := v.checkScope(&sig); err != nil {
+		return id, p, err
+	}
+	if skew := req.Now.Unix() - signedAt; skew > int64(v.config.SkewMax/time.Second) || -skew > int64(v.config.SkewMax/time.Second) {
+		return id, p, refuse(ClockSkew, "the request was signed at %s, it is %s here: the difference is too large",
+			sig.date, req.Now.UTC().Format(dateLayout))
+	}
+	if s.contentSHA == nil {
+		return id, p, refuse(MissingSecurityHeader, "a signed request needs x-amz-content-sha256")
+	}
+	if p, err = parsePayload(s.contentSHA); err != nil {
+		return id, p, err
+	}
+	if s.securityToken != nil {
+		return id, p, refuse(SessionToken, "there are no temporary credentials here: x-amz-security-token must not be sent")
+	}
+	key, id, err := v.verify(s, req, &sig, s.contentSHA)
+	if err != nil {
+		return id, p, err
+	}
+	if err := p.frame(s.decodedLength, s.trailer); err != nil {
+		return id, p, err
+	}
+	if p.Chunked() {
+		p.chain.key = key
+		copy(p.chain.date[:], sig.date)
+		copy(p.chain.seed[:], sig.signature)
+	}
+	id.Kind = Header
+	return id, p, nil
+}
+
+// parseAuthorization reads "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…": each field
+// once, in any order, spaces around commas free.
+func (sig *signature) parseAuthorization(value []byte) error {
+	rest := value[len(algorithm):]
+	var credential []byte
+	for len(rest) > 0 {
+		var field []byte
+		if i := bytes.IndexByte(rest, ','); i >= 0 {
+			field, rest = rest[:i], rest[i+1:]
+		} else {
+			field, rest = rest, nil
+		}
+		name, text, _ := bytes.Cut(trimSpace(field), []byte{'='})
+		var into *[]byte
+		switch string(name) {
+		case "Credential":
+			into = &credential
+		case "SignedHeaders":
+			into = &sig.signedHeaders
+		case "Signature":
+			into = &sig.signature
+		default:
+			return refuse(MalformedHeader, "the Authorization header has an unknown field %.40q", name)
+		}
+		if *into != nil || len(text) == 0 {
+			return refuse(MalformedHeader, "the Authorization header must give %s once", name)
+		}
+		*into = text
+	}
+	if credential == nil || sig.signedHeaders == nil || sig.signature == nil {
+		return refuse(MalformedHeader, "the Authorization header must give Credential, SignedHeaders and Signature")
+	}
+	var ok bool
+	if sig.scope, ok = parseCredential(credential); !ok {
+		return refuse(MalformedHeader, "the Credential %.80q is not access key/date/region/service/%s", credential, terminator)
+	}
+	return nil
+}
+
+// checkScope holds the credential's scope to the date of the signature and to what this server is.
+func (v *Verifier) checkScope(sig *signature) error {
+	c := &sig.scope
+	switch {
+	case string(c.terminator) != terminator:
+		return refuse(sig.malformed, "the credential ends in %.40q: want %s", c.terminator, terminator)
+	case string(c.service) != service:
+		return refuse(sig.malformed, "the credential is for the service %.40q: want %s", c.service, service)
+	case string(c.region) != v.config.Region:
+		return refuse(sig.malformed, "the region %.40q is wrong: expecting %q", c.region, v.config.Region)
+	case !bytes.Equal(c.date, sig.date[:8]):
+		return refuse(sig.malformed, "the credential is of day %.40q, the request of %s", c.date, sig.date)
+	}
+	return nil
+}
+
+// verify looks up the key and compares the signature. payloadHash is the last line of the canonical
+// request.
+func (v *Verifier) verify(s *scratch, req *Request, sig *signature, payloadHash []byte) (*signingKey, Identity, error) {
+	key := v.cache.get(sig.scope.credential)
+	cached := key != nil
+	accessKey := ""
+	if cached {
+		accessKey = key.accessKey
+	} else {
+		accessKey = string(sig.scope.accessKey)
+	}
+	cred, ok := v.keys.Secret(accessKey)
+	if !ok {
+		return nil, Identity{}, refuse(UnknownAccessKey, "there is no access key %.128q", accessKey)
+	}
+	if !cached || key.secret != cred.Secret {
+		cached = false
+		key = newSigningKey(accessKey, cred.Secret, string(sig.scope.date), string(sig.scope.region), string(sig.scope.service))
+	}
+	s.query.sort()
+	if err := s.markSigned(sig.signedHeaders); err != nil {
+		return nil, Identity{}, err
+	}
+	match, err := s.matches(req, sig, payloadHash, key, false)
+	if err != nil {
+		return nil, Identity{}, err
+	}
+	if !match {
+		if match, err = s.matches(req, sig, payloadHash, key, true); err != nil {
+			return nil, Identity{}, err
+		}
+	}
+	if !match {
+		return nil, Identity{}, refuse(SignatureMismatch, "the signature computed here does not match the one sent: check the secret key and how the request was signed")
+	}
+	if !cached {
+		v.cache.put(sig.scope.credential, key)
+	}
+	return key, Identity{AccessKey: key.accessKey, Root: cred.Root}, nil
+}
+
+// matches builds the canonical request and the string to sign and compares. With asSent the path goes
+// in as it was sent; that is skipped where it would be the same.
+func (s *scratch) matches(req *Request, sig *signature, payloadHash []byte, key *signingKey, asSent bool) (bool, error) {
+	b := append(s.text[:0], req.Method...)
+	b = append(b, '\n')
+	pathAt := len(b)
+	if asSent {
+		b = append(b, req.RawPath...)
+	} else {
+		var err error
+		if b, err = appendCanonicalPath(b, req.RawPath); err != nil {
+			return false, err
+		}
+		s.pathIsCanonical = bytes.Equal(b[pathAt:], req.RawPath)
+	}
+	if asSent && s.pathIsCanonical {
+		return false, nil
+	}
+	b = append(b, '\n')
+	b = s.query.appendTo(b, sig.except)
+	b = append(b, '\n')
+	b, err := s.appendHeaders(b, req, sig.signedHeaders)
+	if err != nil {
+		return false, err
+	}
+	b = append(b, '\n')
+	b = append(b, sig.signedHeaders...)
+	b = append(b, '\n')
+	b = append(b, payloadHash...)
+	digest := sha256.Sum256(b)
+
+	b = append(b[:0], hmacRoom...)
+	b = append(b, algorithm+"\n"...)
+	b = append(b, sig.date...)
+	b = append(b, '\n')
+	b = append(b, key.scope...)
+	b = append(b, '\n')
+	b = hex.AppendEncode(b, digest[:])
+	s.text = b
+	want := key.sign(b)
+	return subtle.ConstantTimeCompare(want[:], sig.signature) == 1, nil
+}
+
+// nextName cuts one name off a list separated by ';'.
+func nextName(list []byte) (name, rest []byte) {
+	if i := bytes.IndexByte(list, ';'); i >= 0 {
+		return list[:i], list[i+1:]
+	}
+	return list, nil
+}
+
+// markSigned marks the header lines that the list names, and refuses the request if host or any
+// x-amz- header is not among them: whatever the store acts on must be what the client signed.
+func (s *scratch) markSigned(list []byte) error {
+	host, names, signed := false, 0, 0
+	for name, rest := nextName(list); ; name, rest = nextName(rest) {
+		if string(name) == "host" {
+			host = true
+		}
+		for i := range s.headers {
+			if h := &s.headers[i]; bytes.Equal(h.name, name) {
+				h.signed = true
+				signed++
+			}
+		}
+		if names++; names > signedNamesMax || signed > len(s.headers) {
+			return refuse(UnsignedHeader, "the list of signed headers has more than %d names, or one of them twice", signedNamesMax)
+		}
+		if len(rest) == 0 {
+			break
+		}
+	}
+	if !host {
+		return refuse(UnsignedHeader, "the header host must be signed")
+	}
+	for i := range s.headers {
+		if h := &s.headers[i]; !h.signed && bytes.HasPrefix(h.name, []byte("x-amz-")) {
+			return refuse(UnsignedHeader, "there were headers present in the request which were not signed: %.80s", h.name)
+		}
+	}
+	return nil
+}
+
+// appendHeaders appends "name:value\n" for every name of the list.
+func (s *scratch) appendHeaders(b []byte, req *Request, list []byte) ([]byte, error) {
+	for name, rest := nextName(list); ; name, rest = nextName(rest) {
+		b = append(b, name...)
+		b = append(b, ':')
+		found := 0
+		if string(name) == "host" && len(req.Host) > 0 {
+			b = append(b, req.Host...)
+			found++
+		} else {
+			for i := range s.headers {
+				if h := &s.headers[i]; bytes.Equal(h.name, name) {
+					if found > 0 {
+						b = append(b, ',')
+					}
+					b = appendHeaderValue(b, h.value)
+					found++
+				}
+			}
+		}
+		if found == 0 && string(name) == "content-length" && req.ContentLength >= 0 {
+			b = strconv.AppendInt(b, req.ContentLength, 10)
+			found++
+		}
+		if found == 0 {
+			return b, refuse(SignatureMismatch, "the signed header %.80q is not in the request", name)
+		}
+		b = append(b, '\n')
+		if len(rest) == 0 {
+			return b, nil
+		}
+	}
+}
+
+// parseDate reads 20060102T150405Z as Unix seconds.
+func parseDate(b []byte) (int64, bool) {
+	if len(b) != dateLen || b[8] != 'T' || b[15] != 'Z' {
+		return 0, false
+	}
+	number := func(from, to int) (n int) {
+		for _, c := range b[from:to] {
+			if c < '0' || c > '9' {
+				return -1
+			}
+			n = n*10 + int(c-'0')
+		}
+		return n
+	}
+	year, month, day := number(0, 4), number(4, 6), number(6, 8)
+	hour, minute, second := number(9, 11), number(11, 13), number(13, 15)
+	if year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 ||
+		hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 {
+		return 0, false
+	}
+	return time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC).Unix(), true
+}
+
+// isoDate rewrites the Date header, which some clients send instead of x-amz-date.
+func isoDate(dst, date []byte) ([]byte, error) {
+	if date == nil {
+		return nil, refuse(MissingSecurityHeader, "a signed request needs x-amz-date or Date")
+	}
+	if _, ok := parseDate(date); ok {
+		return date, nil
+	}
+	t, err := http.ParseTime(string(date))
+	if err != nil {
+		return nil, refuse(MissingSecurityHeader, "the Date header %.60q cannot be read", date)
+	}
+	return t.UTC().AppendFormat(dst, dateLayout), nil
+}
