@@ -1,0 +1,28 @@
+package disk
+
+import (
+	"errors"
+	"io/fs"
+)
+
+// What only the Pebble adapter needs is not asked of every FS.
+
+// link gives a file a second name if the FS can.
+func link(fsys FS, from, to string) error {
+	if l, ok := fsys.(interface{ Link(from, to string) error }); ok {
+		return l.Link(from, to)
+	}
+	return &fs.PathError{Op: "link", Path: from, Err: errors.ErrUnsupported}
+}
+
+// isDir says whether a name is that of a directory. An FS that cannot tell is asked to list it.
+func isDir(fsys FS, name string) (bool, error) {
+	if d, ok := fsys.(interface{ isDir(string) (bool, error) }); ok {
+		return d.isDir(name)
+	}
+	if _, err := fsys.Stat(name); err != nil {
+		return false, err
+	}
+	_, err := fsys.List(name)
+	return err == nil, nil
+}
