@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 )
@@ -150,10 +151,18 @@ type ObjectReader interface {
 	// at most InlineMax), else nil. The slice is valid until Close.
 	Inline() []byte
 	// WriteRange sends size bytes from offset to w, block by verified block; it fails with kind
-	// Corrupt before the first bad block leaves. Where verification is switched off and w is (or
-	// unwraps to) a *net.TCPConn, bytes go by sendfile.
+	// Corrupt before the first bad block leaves. Where verification is switched off and w is a
+	// *net.TCPConn, or a SocketWriter that has one, bytes go by sendfile.
 	WriteRange(ctx context.Context, w io.Writer, offset, size int64) error
 	Close() error
+}
+
+// SocketWriter is a writer in front of a TCP connection.
+type SocketWriter interface {
+	io.Writer
+	// Socket first sends whatever the writer still holds back, then gives the bare connection for
+	// sendfile; nil where there is none, as under TLS: then Write is the way.
+	Socket() (*net.TCPConn, error)
 }
 
 // Condition is what must hold of the current version for a write to go on; checked and applied
