@@ -18,10 +18,11 @@ type Meta struct {
 	Attributes   ais.Attributes
 }
 
-// tag names one entry of the metadata. Bit 15 is not part of the name, but the writer's word that a
-// reader who does not know the tag must not touch the record. Numbers are never used again.
+// tag names one entry of the metadata. Numbers are never used again.
 type tag uint16
 
+// tagMust is set, beside the tag, on an entry that nobody may pass over: a reader who does not know
+// the tag refuses the record.
 const tagMust tag = 1 << 15
 
 const (
@@ -43,10 +44,10 @@ const (
 	tagStorageClass       tag = 25
 	tagUser               tag = 26
 	tagTag                tag = 27
-	tagRetention          tag = 28 | tagMust
-	tagLegalHold          tag = 29 | tagMust
+	tagRetention          tag = 28
+	tagLegalHold          tag = 29
 	tagOwner              tag = 30
-	tagEncryption         tag = 31 | tagMust
+	tagEncryption         tag = 31
 	tagACL                tag = 32
 )
 
@@ -108,15 +109,15 @@ func appendAttributes(dst []byte, a *ais.Attributes) []byte {
 	dst = appendPairs(dst, tagUser, a.User)
 	dst = appendPairs(dst, tagTag, a.Tags)
 	if a.Retention != (ais.Retention{}) {
-		dst = append(appendEntry(dst, tagRetention, 9), byte(a.Retention.Mode))
+		dst = append(appendEntry(dst, tagRetention|tagMust, 9), byte(a.Retention.Mode))
 		dst = le.AppendUint64(dst, uint64(a.Retention.UntilUnix))
 	}
 	if a.LegalHold {
-		dst = appendEntry(dst, tagLegalHold, 0)
+		dst = appendEntry(dst, tagLegalHold|tagMust, 0)
 	}
 	dst = appendText(dst, tagOwner, a.Owner)
 	if len(a.Encryption) > 0 {
-		dst = append(appendEntry(dst, tagEncryption, len(a.Encryption)), a.Encryption...)
+		dst = append(appendEntry(dst, tagEncryption|tagMust, len(a.Encryption)), a.Encryption...)
 	}
 	if len(a.ACL) > 0 {
 		dst = append(appendEntry(dst, tagACL, len(a.ACL)), a.ACL...)

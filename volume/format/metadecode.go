@@ -30,20 +30,22 @@ type metaDecoder struct {
 	s    string // b as a string, made when the first text is met
 	pos  int    // behind the entry in hand
 	from int    // where the entry in hand begins
+	must bool   // the entry in hand must be understood
 	seen uint64 // known tags met, by number
 }
 
-// next steps over one entry. The value aliases b and ends at d.pos.
+// next steps to the next entry. The value aliases b and ends at d.pos.
 func (d *metaDecoder) next() (t tag, value []byte, err error) {
 	rest := d.b[d.pos:]
 	if len(rest) < entryHead {
 		return 0, nil, ais.Errorf(ais.Corrupt, "metadata: %d bytes at %d are no entry", len(rest), d.pos)
 	}
 	t = tag(binary.LittleEndian.Uint16(rest))
+	t, d.must = t&^tagMust, t&tagMust != 0
 	n := int(binary.LittleEndian.Uint16(rest[2:]))
 	if n > len(rest)-entryHead {
 		return 0, nil, ais.Errorf(ais.Corrupt, "metadata: entry %d at %d has %d bytes, but only %d are left",
-			t&^tagMust, d.pos, n, len(rest)-entryHead)
+			t, d.pos, n, len(rest)-entryHead)
 	}
 	d.from, d.pos = d.pos, d.pos+entryHead+n
 	return t, rest[entryHead : entryHead+n], nil
@@ -60,13 +62,13 @@ func (d *metaDecoder) text(n int) string {
 // once makes an error of an entry that may be there only once and has come twice, or whose value has
 // not the n bytes that it must have; n is -1 where any length will do.
 func (d *metaDecoder) once(t tag, value []byte, n int) error {
-	bit := uint64(1) << (t &^ tagMust)
+	bit := uint64(1) << t
 	if d.seen&bit != 0 {
-		return ais.Errorf(ais.Corrupt, "metadata: entry %d at %d is there twice", t&^tagMust, d.from)
+		return ais.Errorf(ais.Corrupt, "metadata: entry %d at %d is there twice", t, d.from)
 	}
 	d.seen |= bit
 	if n >= 0 && len(value) != n {
-		return ais.Errorf(ais.Corrupt, "metadata: entry %d at %d has %d bytes, want %d", t&^tagMust, d.from, len(value), n)
+		return ais.Errorf(ais.Corrupt, "metadata: entry %d at %d has %d bytes, want %d", t, d.from, len(value), n)
 	}
 	return nil
 }
@@ -150,8 +152,8 @@ func (d *metaDecoder) attribute(a *ais.Attributes, t tag, value []byte) (err err
 	case tagACL:
 		err = d.bytesOnce(&a.ACL, t, value)
 	default:
-		if t&tagMust != 0 {
-			return unknownf("metadata: entry %d at %d must be understood", t&^tagMust, d.from)
+		if d.must {
+			return unknownf("metadata: entry %d at %d must be understood", t, d.from)
 		}
 		a.Unknown = append(a.Unknown, d.b[d.from:d.pos]...)
 	}

@@ -121,7 +121,10 @@ func DecodeSystem(b []byte) (System, error) {
 	if want := systemHead + uint64(fixed) + 8*count; uint64(len(b)) != want || count > 0 && !listed {
 		return System{}, ais.Errorf(ais.Corrupt, "system record of kind %d, list of %d, has %d bytes, want %d", s.Kind, count, len(b), want)
 	}
-	return s, s.decode(flags == systemFlag, b[systemHead:], b[systemHead+fixed:])
+	if err := s.decode(flags == systemFlag, b[systemHead:], b[systemHead+fixed:]); err != nil {
+		return System{}, err
+	}
+	return s, nil
 }
 
 // layout gives the bytes between head and list, and whether there may be a list.
