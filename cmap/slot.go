@@ -5,7 +5,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	ais "github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais"
 )
 
 // shortName is the length up to which SlotOf hashes from a small buffer, so that usual names do not

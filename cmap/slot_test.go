@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	ais "github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais"
 )
 
 // The slots of names are in every record of every volume: these values must never change.
