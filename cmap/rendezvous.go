@@ -23,26 +23,29 @@ type Candidate struct {
 // All arithmetic is on integers: where a key lies must be the same on every processor, for ever.
 func Best(key uint64, candidates []Candidate) int {
 	best := -1
-	var bestDistance, bestHash uint64
+	var bestHash uint64
 	for i, c := range candidates {
 		if c.Weight == 0 {
 			continue
 		}
 		hash := hashPair(key, c.ID)
-		distance := minusLog2(hash)
-		if best >= 0 {
-			switch compareShare(distance, c.Weight, bestDistance, candidates[best].Weight) {
-			case +1:
-				continue
-			case 0: // equal draws: the larger hash, then the larger id
-				if hash < bestHash || hash == bestHash && c.ID < candidates[best].ID {
-					continue
-				}
-			}
+		if best < 0 || beats(c, hash, candidates[best], bestHash) {
+			best, bestHash = i, hash
 		}
-		best, bestDistance, bestHash = i, distance, hash
 	}
 	return best
+}
+
+// beats reports whether the draw of c beats that of d. Equal draws go to the larger hash, then to the
+// larger id.
+func beats(c Candidate, hash uint64, d Candidate, dHash uint64) bool {
+	if c.Weight != d.Weight {
+		if order := compareShare(minusLog2(hash), c.Weight, minusLog2(dHash), d.Weight); order != 0 {
+			return order < 0
+		}
+	}
+	// Of equal weights the larger hash has the smaller logarithm, or an equal one.
+	return hash > dHash || hash == dHash && c.ID > d.ID
 }
 
 // hashPair is the XXH3-64 of key and id, 8 bytes little-endian each, unseeded: the ids are random.
