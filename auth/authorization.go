@@ -181,14 +181,9 @@ func (v *Verifier) verify(s *scratch, req *Request, sig *signature, payloadHash 
 	if err := s.markSigned(sig.signedHeaders); err != nil {
 		return nil, Identity{}, err
 	}
-	match, err := s.matches(req, sig, payloadHash, key, false)
+	match, err := s.matches(req, sig, payloadHash, key)
 	if err != nil {
 		return nil, Identity{}, err
-	}
-	if !match {
-		if match, err = s.matches(req, sig, payloadHash, key, true); err != nil {
-			return nil, Identity{}, err
-		}
 	}
 	if !match {
 		return nil, Identity{}, refuse(SignatureMismatch, "the signature computed here does not match the one sent: check the secret key and how the request was signed")
@@ -199,30 +194,42 @@ func (v *Verifier) verify(s *scratch, req *Request, sig *signature, payloadHash 
 	return key, Identity{AccessKey: key.accessKey, Root: cred.Root}, nil
 }
 
-// matches builds the canonical request and the string to sign and compares. With asSent the path goes
-// in as it was sent; that is skipped where it would be the same.
-func (s *scratch) matches(req *Request, sig *signature, payloadHash []byte, key *signingKey, asSent bool) (bool, error) {
-	b := append(s.text[:0], req.Method...)
-	b = append(b, '\n')
-	pathAt := len(b)
-	if asSent {
-		b = append(b, req.RawPath...)
-	} else {
-		var err error
-		if b, err = appendCanonicalPath(b, req.RawPath); err != nil {
-			return false, err
-		}
-		s.pathIsCanonical = bytes.Equal(b[pathAt:], req.RawPath)
+// matches compares the signature with that of the request; where the path was not sent in canonical
+// form it is tried in both.
+func (s *scratch) matches(req *Request, sig *signature, payloadHash []byte, key *signingKey) (bool, error) {
+	path, err := appendCanonicalPath(s.path[:0], req.RawPath)
+	s.path = path
+	if err != nil {
+		return false, err
 	}
-	if asSent && s.pathIsCanonical {
+	want, err := s.sign(req, path, sig, payloadHash, key)
+	if err != nil {
+		return false, err
+	}
+	if subtle.ConstantTimeCompare(want[:], sig.signature) == 1 {
+		return true, nil
+	}
+	if bytes.Equal(path, req.RawPath) {
 		return false, nil
 	}
+	if want, err = s.sign(req, req.RawPath, sig, payloadHash, key); err != nil {
+		return false, err
+	}
+	return subtle.ConstantTimeCompare(want[:], sig.signature) == 1, nil
+}
+
+// sign builds the canonical request and the string to sign, and gives the signature in hexadecimal.
+// The query must have been sorted.
+func (s *scratch) sign(req *Request, path []byte, sig *signature, payloadHash []byte, key *signingKey) ([64]byte, error) {
+	b := append(s.text[:0], req.Method...)
+	b = append(b, '\n')
+	b = append(b, path...)
 	b = append(b, '\n')
 	b = s.query.appendTo(b, sig.except)
 	b = append(b, '\n')
 	b, err := s.appendHeaders(b, req, sig.signedHeaders)
 	if err != nil {
-		return false, err
+		return [64]byte{}, err
 	}
 	b = append(b, '\n')
 	b = append(b, sig.signedHeaders...)
@@ -238,8 +245,7 @@ func (s *scratch) matches(req *Request, sig *signature, payloadHash []byte, key 
 	b = append(b, '\n')
 	b = hex.AppendEncode(b, digest[:])
 	s.text = b
-	want := key.sign(b)
-	return subtle.ConstantTimeCompare(want[:], sig.signature) == 1, nil
+	return key.sign(b), nil
 }
 
 // nextName cuts one name off a list separated by ';'.

@@ -52,11 +52,7 @@ func NewVerifier(config Config, keys Keys) (*Verifier, error) {
 		return nil, err
 	}
 	v := &Verifier{config: config, keys: keys, cache: newKeyCache()}
-	v.scratch.New = func() any {
-		s := new(scratch)
-		s.visit = s.collect
-		return s
-	}
+	v.scratch.New = newScratch
 	return v, nil
 }
 
@@ -105,11 +101,11 @@ func (v *Verifier) authenticate(s *scratch, req *Request) (Identity, Payload, er
 type scratch struct {
 	visit func(name, value []byte) // collect, bound once
 
-	headers         []headerLine
-	names           []byte // the names of headers, in lower case
-	query           parameters
-	text            []byte // canonical request, then string to sign
-	pathIsCanonical bool   // the raw path and its canonical form are the same
+	headers []headerLine
+	names   []byte // the names of headers, in lower case
+	query   parameters
+	path    []byte // canonical path
+	text    []byte // canonical request, then string to sign
 
 	// The headers that matter here; nil where absent.
 	authorization  []byte
@@ -121,16 +117,23 @@ type scratch struct {
 	securityToken  []byte
 }
 
+func newScratch() any {
+	s := new(scratch)
+	s.visit = s.collect
+	return s
+}
+
 const scratchKeep = 64 << 10 // bytes of a buffer that goes back to the pool
 
 // clear forgets the request, so that the pool pins no caller's memory.
 func (s *scratch) clear() {
-	headers, names, query, text := s.headers, s.names, s.query, s.text
+	headers, names, query, path, text := s.headers, s.names, s.query, s.path, s.text
 	clear(headers)
-	if cap(names)+cap(text)+cap(query.encoded) > scratchKeep {
-		names, text, query = nil, nil, parameters{}
+	clear(query.list)
+	if cap(names)+cap(text)+cap(path)+cap(query.encoded) > scratchKeep {
+		names, text, path, query = nil, nil, nil, parameters{}
 	}
-	*s = scratch{visit: s.visit, headers: headers[:0], names: names[:0], text: text[:0],
+	*s = scratch{visit: s.visit, headers: headers[:0], names: names[:0], path: path[:0], text: text[:0],
 		query: parameters{list: query.list[:0], encoded: query.encoded[:0]}}
 }
 
