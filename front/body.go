@@ -54,6 +54,10 @@ func RequestBody(ctx *fasthttp.RequestCtx) *Body {
 // Size is the number of bytes of the whole body; -1 where only its end will tell.
 func (b *Body) Size() int64 { return b.size }
 
+// Declared reports whether the header said how long the body is, or that it is chunked. A request
+// that says neither has an empty body.
+func (b *Body) Declared() bool { return b.conn == nil || b.conn.frame.declared }
+
 func (b *Body) Read(p []byte) (n int, err error) {
 	switch {
 	case b.err != nil:

@@ -10,6 +10,7 @@ import (
 type framing struct {
 	target   []byte // request target as sent; points into the header
 	size     int64  // bytes of the body; -1: chunked
+	declared bool   // the header says how the body ends
 	http10   bool
 	close    bool // the client closes after this request
 	expect   bool // the client waits for 100 Continue before it sends the body
@@ -52,7 +53,7 @@ func parseFraming(head []byte) (f framing) {
 			break
 		}
 		colon := bytes.IndexByte(line, ':')
-		if colon <= 0 || line[0] == ' ' || line[0] == '\t' || line[colon-1] == ' ' || line[colon-1] == '\t' {
+		if colon <= 0 || bytes.IndexByte(line[:colon], ' ') >= 0 || bytes.IndexByte(line[:colon], '\t') >= 0 {
 			return refuse(400, "malformed header line")
 		}
 		switch name, value := line[:colon], bytes.Trim(line[colon+1:], " \t"); colon {
@@ -101,6 +102,7 @@ func parseFraming(head []byte) (f framing) {
 	case codings == 1:
 		f.size = -1
 	}
+	f.declared = lengths+codings > 0
 	f.expect = f.expect && f.size != 0
 	return f
 }
