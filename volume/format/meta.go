@@ -12,7 +12,7 @@ type Meta struct {
 	Created      ais.Stamp     // zero: equals Modified of the record
 	Version      ais.VersionID // zero: null if FlagNullVersion is set, else equals Modified of the record
 	ModifiedUnix int64         // milliseconds, wall clock of the writer; for display and lifecycle only
-	Upload       ais.WriteID   // of PART and of COMMIT that completes one: the upload
+	Upload       ais.WriteID   // the upload that a PART is of, a COMMIT completes, a TOMBSTONE ends
 	PartNumber   uint32        // of PART
 	PartCount    uint32        // of a COMMIT that completes an upload: its parts
 	Attributes   ais.Attributes
