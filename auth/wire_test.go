@@ -3,6 +3,8 @@ package auth
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"hash"
 	"net/http"
 	"strings"
 	"testing"
@@ -102,3 +104,10 @@ func wantReason(t testing.TB, what string, err error, want Reason) {
 		t.Errorf("%s: refused for %q (%v), want %q", what, got, err, want)
 	}
 }
+
+// hasher is the SHA-256 that minio-go wants to be given.
+type hasher struct{ hash.Hash }
+
+func (hasher) Close() {}
+
+func sha256Hasher() hasher { return hasher{sha256.New()} }
