@@ -24,7 +24,9 @@ import (
 // signer of the AWS SDK) and sends what it is told, however odd.
 type raw struct {
 	url    string
+	key    string
 	secret string
+	region string
 	client *http.Client
 	now    func() time.Time
 }
@@ -32,7 +34,7 @@ type raw struct {
 func newRaw(n *node) *raw {
 	transport := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
 	n.t.Cleanup(transport.CloseIdleConnections)
-	return &raw{url: n.url(), secret: rootSecret, now: time.Now,
+	return &raw{url: n.url(), key: rootKey, secret: rootSecret, region: region, now: time.Now,
 		client: &http.Client{Transport: transport, Timeout: 5 * time.Minute,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
@@ -94,8 +96,8 @@ func (c *raw) request(ctx context.Context, k call) (*http.Request, error) {
 		hash = hex.EncodeToString(sum[:])
 	}
 	req.Header.Set("X-Amz-Content-Sha256", hash)
-	keys := aws.Credentials{AccessKeyID: rootKey, SecretAccessKey: c.secret}
-	err = v4.NewSigner().SignHTTP(ctx, keys, req, hash, "s3", region, c.now().UTC(),
+	keys := aws.Credentials{AccessKeyID: c.key, SecretAccessKey: c.secret}
+	err = v4.NewSigner().SignHTTP(ctx, keys, req, hash, "s3", c.region, c.now().UTC(),
 		func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
 	return req, err
 }
