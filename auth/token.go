@@ -162,10 +162,10 @@ func sealMAC(key, bound, text []byte) []byte {
 // open takes a token or ticket apart; nothing in it is to be believed before verify.
 func open(mark string, b []byte) (s sealed, ok bool) {
 	dot := bytes.LastIndexByte(b, '.')
-	if len(b) > sealedMax || !bytes.HasPrefix(b, []byte(mark)) || dot < len(mark) {
+	if len(b) > sealedMax || bytes.ContainsAny(b, "\r\n") || !bytes.HasPrefix(b, []byte(mark)) || dot < len(mark) {
 		return s, false
 	}
-	strict := base64.RawURLEncoding.Strict()
+	strict := base64.RawURLEncoding.Strict() // still passes over line ends, hence the check above
 	payload, err := strict.AppendDecode(nil, b[len(mark):dot])
 	if err != nil || len(payload) <= 8 {
 		return s, false
