@@ -27,7 +27,7 @@ build: ## build bin/ais, static
 
 .PHONY: dev
 dev: build ## run ais on this machine and show how to use it; Ctrl-C stops it
-	$(binary) dev --nodes 1
+	$(binary) dev
 
 .PHONY: tools
 tools: ## install the S3 clients that the tests run (by apt, as root)
@@ -77,5 +77,5 @@ bench: build ## measure a node on this machine's disk: throughput, latency, serv
 	.ci/bench $(BENCH)
 
 .PHONY: clean
-clean: ## remove what the targets above made
-	rm -rf bin
+clean: ## remove what the targets above made, the data of `make dev` included
+	rm -rf bin dev bench-data.*

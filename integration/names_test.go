@@ -355,6 +355,9 @@ func cliNames(t *testing.T, n *node) nameClient {
 			if strings.Contains(name, "\x00") {
 				return "an argument cannot hold a NUL"
 			}
+			if strings.HasSuffix(name, "/") {
+				return "it takes that for a folder"
+			}
 			return ""
 		},
 	}
