@@ -77,5 +77,5 @@ bench: build ## measure a node on this machine's disk: throughput, latency, serv
 	.ci/bench $(BENCH)
 
 .PHONY: clean
-clean: ## remove what the targets above made, the data of `make dev` included
-	rm -rf bin dev bench-data.*
+clean: ## remove what the targets above made; the data of `make dev` stays
+	rm -rf bin bench-data.*
