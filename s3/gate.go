@@ -1,0 +1,106 @@
+package s3
+
+import (
+	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/auth"
+	"github.com/seed9b016523/ais/front"
+)
+
+// pass is the one gate: every request goes through it once, and no operation is reached around it.
+// Whoever cannot prove who he is is denied, by whatever means he tried.
+func (r *request) pass() error {
+	var err error
+	r.identity, r.payload, err = r.h.config.Verifier.Authenticate(&auth.Request{
+		Method:        r.ctx.Request.Header.Method(),
+		RawPath:       r.path,
+		RawQuery:      r.query,
+		Host:          r.ctx.Request.Header.Host(),
+		ContentLength: front.RequestBody(r.ctx).Size(),
+		Headers:       &r.ctx.Request.Header,
+		Now:           r.now(),
+	})
+	if err != nil {
+		return err
+	}
+	if !r.signed() {
+		return fail(codeAccessDenied)
+	}
+	if r.op.serve == nil {
+		return failWith(codeNotImplemented, string(r.op.name)+" is not implemented.")
+	}
+	if !r.op.lone {
+		if r.bucket, err = r.lookup(r.address.bucket); err != nil {
+			return err
+		}
+	}
+	if p := r.h.config.Policy; p != nil {
+		return p.Allow(r.identity, r.op.name, r.bucket, r.address.key)
+	}
+	return nil
+}
+
+// signed reports whether the request carried a signature of an access key. Bearer tokens and tickets
+// are for the REST front and count for nothing here.
+func (r *request) signed() bool {
+	switch r.identity.Kind {
+	case auth.Header, auth.Presigned:
+		return r.identity.AccessKey != ""
+	}
+	return false
+}
+
+// lookup finds a bucket.
+func (r *request) lookup(name string) (*ais.Bucket, error) {
+	b, err := r.h.config.Buckets.Bucket(name)
+	if err == nil {
+		return b, nil
+	}
+	if ais.IsKind(err, ais.NotFound) {
+		return nil, &failure{code: codeNoSuchBucket, detail: []ais.Pair{{Name: "BucketName", Value: name}}, err: err}
+	}
+	return nil, err
+}
+
+// authFailure gives the S3 answer for a refusal of package auth; nil if err is none.
+func authFailure(err error) *failure {
+	reason := auth.ReasonOf(err)
+	if reason == auth.NoReason {
+		return nil
+	}
+	f := &failure{err: err, message: err.Error()}
+	switch reason {
+	case auth.SignatureMismatch, auth.ChunkSignatureMismatch:
+		f.code, f.message = codeSignatureDoesNotMatch, ""
+	case auth.UnknownAccessKey:
+		f.code, f.message = codeInvalidAccessKeyID, ""
+	case auth.ClockSkew:
+		f.code, f.message = codeRequestTimeTooSkewed, ""
+	case auth.MalformedHeader:
+		f.code = codeAuthorizationHeaderMalformed
+	case auth.MalformedQuery:
+		f.code = codeAuthorizationQueryParametersError
+	case auth.ExpiredPresign:
+		f.code, f.message = codeAccessDenied, "Request has expired"
+	case auth.EarlyPresign:
+		f.code, f.message = codeAccessDenied, "Request is not valid yet"
+	case auth.MissingSecurityHeader, auth.UnsupportedMechanism:
+		f.code = codeInvalidRequest
+	case auth.SeveralMechanisms, auth.UnsupportedPayload:
+		f.code = codeInvalidArgument
+	case auth.SessionToken, auth.InvalidToken, auth.ExpiredToken, auth.InvalidTicket, auth.ExpiredTicket:
+		f.code, f.message = codeInvalidToken, ""
+	case auth.InvalidURI:
+		f.code, f.message = codeInvalidURI, ""
+	case auth.PayloadMismatch:
+		f.code, f.message = codeContentSHA256Mismatch, ""
+	case auth.IncompleteBody, auth.OverlongBody, auth.MalformedChunk:
+		f.code = codeIncompleteBody
+	case auth.MissingLength:
+		f.code = codeMissingContentLength
+	case auth.MalformedTrailer:
+		f.code = codeMalformedTrailer
+	default: // auth.UnsignedHeader among them
+		f.code = codeAccessDenied
+	}
+	return f
+}
