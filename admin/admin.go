@@ -19,6 +19,7 @@ import (
 
 // Health is what the node says of itself.
 type Health struct {
+	ID       string   `json:"id"`       // of the node; "" until it is known
 	Ready    bool     `json:"ready"`    // takes requests
 	Problems []string `json:"problems"` // what an operator should look at; may be there while Ready
 }

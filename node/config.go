@@ -29,6 +29,11 @@ type Config struct {
 	Admin      string   // host:port of metrics, health, profiles; "" is Listen's host, port + 3
 	Mountpaths []string // where objects lie; none is Dir/mountpath
 
+	// AllowSharedFilesystem takes mountpaths that share a filesystem: fine for trying things out, no
+	// protection against a dead disk. AllowMissing starts without mountpaths that were here before.
+	AllowSharedFilesystem bool
+	AllowMissing          bool
+
 	// The first root key; it counts at the first start only. Both empty: generated.
 	RootAccessKey string
 	RootSecretKey string

@@ -35,6 +35,7 @@ listen = "127.0.0.1:1000"
 admin = "127.0.0.1:1003"
 mountpath = ["/m1", "/m2"]
 log-level = "warn"
+allow-shared-filesystem = true
 `)
 	c, err := ReadConfig(Sources{
 		Flags:  map[string][]string{"dir": {"/flag"}},
@@ -50,7 +51,7 @@ log-level = "warn"
 	if c.Listen != "127.0.0.1:2000" {
 		t.Errorf("listen %q: want that of the environment", c.Listen)
 	}
-	if c.Admin != "127.0.0.1:1003" || !slices.Equal(c.Mountpaths, []string{"/m1", "/m2"}) || c.LogLevel != slog.LevelWarn {
+	if c.Admin != "127.0.0.1:1003" || !slices.Equal(c.Mountpaths, []string{"/m1", "/m2"}) || c.LogLevel != slog.LevelWarn || !c.AllowSharedFilesystem {
 		t.Errorf("%+v: want admin, mountpaths and level of the file", c)
 	}
 	if c.LogFormat != "text" {
@@ -92,6 +93,7 @@ func TestBadConfigurationNamesWhatIsWrong(t *testing.T) {
 		{name: "no admin port", flags: map[string][]string{"dir": {"/x"}, "listen": {"a:65535"}}, want: "--admin"},
 		{name: "half a key", flags: map[string][]string{"dir": {"/x"}}, env: []string{"AIS_ROOT_ACCESS_KEY", "abc"}, want: "both"},
 		{name: "twice", flags: map[string][]string{"dir": {"/x"}, "mountpath": {"/m", "/m/"}}, want: "twice"},
+		{name: "switch", env: []string{"AIS_ALLOW_MISSING_MOUNTPATH", "perhaps"}, want: "true or false"},
 		{name: "level", env: []string{"AIS_LOG_LEVEL", "loud"}, want: "AIS_LOG_LEVEL"},
 		{name: "format", flags: map[string][]string{"dir": {"/x"}, "log-format": {"xml"}}, want: "log-format"},
 	} {

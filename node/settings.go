@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -18,6 +19,7 @@ type Setting struct {
 	Name     string
 	Usage    string
 	Repeated bool // may have several values: the flag several times, the key an array, the variable a list with commas
+	Switch   bool // true or false; the flag alone means true
 	Secret   bool // not on the command line, which every user of the machine can read
 	apply    func(*Config, []string) error
 }
@@ -45,6 +47,16 @@ func text(field func(*Config) *string) func(*Config, []string) error {
 	})
 }
 
+// truth makes an apply for a switch.
+func truth(field func(*Config) *bool) func(*Config, []string) error {
+	return one(func(c *Config, v string) (err error) {
+		if *field(c), err = strconv.ParseBool(v); err != nil {
+			return ais.Errorf(ais.Invalid, "%q: want true or false", v)
+		}
+		return nil
+	})
+}
+
 // Settings is the table of all settings.
 func Settings() []Setting {
 	return []Setting{
@@ -61,6 +73,10 @@ func Settings() []Setting {
 				c.Mountpaths = v
 				return nil
 			}},
+		{Name: "allow-shared-filesystem", Usage: "take mountpaths that lie on one filesystem", Switch: true,
+			apply: truth(func(c *Config) *bool { return &c.AllowSharedFilesystem })},
+		{Name: "allow-missing-mountpath", Usage: "start although a mountpath of before is missing; what lies there is unavailable", Switch: true,
+			apply: truth(func(c *Config) *bool { return &c.AllowMissing })},
 		{Name: "root-access-key", Usage: "the first root key, at the first start only", Secret: true,
 			apply: text(func(c *Config) *string { return &c.RootAccessKey })},
 		{Name: "root-secret-key", Usage: "its secret", Secret: true,
