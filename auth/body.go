@@ -165,6 +165,7 @@ func incomplete(left int64) error {
 type HashedReader struct {
 	body    plainReader
 	sum     hash.Hash
+	got     [32]byte
 	want    [32]byte
 	checked bool
 }
@@ -210,10 +211,9 @@ func (h *HashedReader) check() error {
 		return h.body.err
 	}
 	h.checked = true
-	var got [32]byte
-	h.sum.Sum(got[:0])
-	if subtle.ConstantTimeCompare(got[:], h.want[:]) != 1 {
-		h.body.err = refuse(PayloadMismatch, "the body has SHA-256 %x, the request was signed for %x", got, h.want)
+	h.sum.Sum(h.got[:0])
+	if subtle.ConstantTimeCompare(h.got[:], h.want[:]) != 1 {
+		h.body.err = refuse(PayloadMismatch, "the body has SHA-256 %x, the request was signed for %x", h.got, h.want)
 	}
 	return h.body.err
 }

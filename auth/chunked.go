@@ -53,6 +53,7 @@ type ChunkedReader struct {
 	err      error // sticky; io.EOF once complete
 
 	sum       hash.Hash // of this chunk's bytes
+	digest    [32]byte  // what sum gave
 	signature [64]byte  // what this chunk's header line says
 	previous  [64]byte  // signature before this chunk's
 	text      []byte    // string to sign, reused
@@ -246,13 +247,12 @@ func parseSize(digits []byte) (int64, error) {
 
 // checkChunk compares the signature of the chunk that has just ended, and moves the chain on.
 func (c *ChunkedReader) checkChunk() error {
-	var digest [32]byte
-	c.sum.Sum(digest[:0])
+	c.sum.Sum(c.digest[:0])
 	b := c.beginText("AWS4-HMAC-SHA256-PAYLOAD\n")
 	b = append(b, '\n')
 	b = append(b, EmptySHA256...)
 	b = append(b, '\n')
-	b = hex.AppendEncode(b, digest[:])
+	b = hex.AppendEncode(b, c.digest[:])
 	return c.checkText(b, c.signature[:])
 }
 
