@@ -31,6 +31,7 @@ type Mem struct {
 	options Options
 	pool    *pagePool
 	used    atomic.Int64 // pages allocated to nodes that have a name or a handle
+	locks   fileLocks
 
 	mu      sync.RWMutex
 	crashed bool
