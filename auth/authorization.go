@@ -78,16 +78,16 @@ func (v *Verifier) header(s *scratch, req *Request) (id Identity, p Payload, err
 		return id, p, refuse(ClockSkew, "the request was signed at %s, it is %s here: the difference is too large",
 			sig.date, req.Now.UTC().Format(dateLayout))
 	}
-	if s.contentSHA == nil {
-		return id, p, refuse(MissingSecurityHeader, "a signed request needs x-amz-content-sha256")
-	}
-	if p, err = parsePayload(s.contentSHA); err != nil {
+	contentSHA := s.contentSHA
+	if contentSHA == nil {
+		contentSHA, p = undeclared(req)
+	} else if p, err = parsePayload(contentSHA); err != nil {
 		return id, p, err
 	}
 	if s.securityToken != nil {
 		return id, p, refuse(SessionToken, "there are no temporary credentials here: x-amz-security-token must not be sent")
 	}
-	key, id, err := v.verify(s, req, &sig, s.contentSHA)
+	key, id, err := v.verify(s, req, &sig, contentSHA)
 	if err != nil {
 		return id, p, err
 	}
@@ -101,6 +101,22 @@ func (v *Verifier) header(s *scratch, req *Request) (id Identity, p Payload, err
 	}
 	id.Kind = Header
 	return id, p, nil
+}
+
+// undeclared gives what was signed of the body where x-amz-content-sha256 is absent. S3 clients send
+// it always; general SigV4 signers, curl 7 among them, do not, and sign the hash of the body instead.
+//   - Where the front has the body, its hash is compared.
+//   - Else nothing may be in the body: that is what GET, HEAD, DELETE and the like sign.
+//   - But curl signs an upload (-T), too, as if nothing were in it. So a PUT is taken for one whose
+//     body is not signed. Nobody can make such a request of one that has the header, as that would
+//     have to be signed; see doc.go.
+func undeclared(req *Request) (contentSHA []byte, p Payload) {
+	p = Payload{Mode: PayloadHashed, SHA256: sha256.Sum256(req.Body), DecodedLength: -1}
+	contentSHA = hex.AppendEncode(nil, p.SHA256[:])
+	if req.Body == nil && string(req.Method) == http.MethodPut {
+		p = Payload{DecodedLength: -1}
+	}
+	return contentSHA, p
 }
 
 // parseAuthorization reads "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…": each field
@@ -186,7 +202,12 @@ func (v *Verifier) verify(s *scratch, req *Request, sig *signature, payloadHash 
 		return nil, Identity{}, err
 	}
 	if !match {
-		return nil, Identity{}, refuse(SignatureMismatch, "the signature computed here does not match the one sent: check the secret key and how the request was signed")
+		hint := ""
+		if sig.except == "" && s.contentSHA == nil {
+			hint = "; without x-amz-content-sha256 the body was taken for empty"
+		}
+		return nil, Identity{}, refuse(SignatureMismatch,
+			"the signature computed here does not match the one sent: check the secret key and how the request was signed%s", hint)
 	}
 	if !cached {
 		v.cache.put(sig.scope.credential, key)

@@ -31,6 +31,10 @@
 //   - The path is percent-decoded once and encoded once. If that does not give the signature, the
 //     path is tried as it was sent. Both name the same bytes, so nothing else can be smuggled in.
 //   - '+' in a query is a space. Handlers must decode it so, too.
+//   - x-amz-content-sha256 may be absent from a request signed by header, which S3 itself refuses:
+//     curl 7 signs like that. The body must then be empty, or be given in Request.Body and have the
+//     hash that was signed. The exception is PUT, where curl signs as if there were no body: there the
+//     body is unsigned, as it is with UNSIGNED-PAYLOAD.
 //
 // Goroutines and locks: none of its own. A Verifier and a Signer are safe for any number of
 // goroutines; the cache of signing keys is copied on write, the scratch buffers are pooled inside the

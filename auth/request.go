@@ -21,6 +21,9 @@ type Request struct {
 	ContentLength int64
 	Headers       Headers
 	Now           time.Time
+	// Body is the whole body where the front has read it already, else nil. It is looked at only if
+	// the request has a signature but no x-amz-content-sha256: curl 7 signs like that.
+	Body []byte
 }
 
 // Kind is the mechanism by which a request said who asks.

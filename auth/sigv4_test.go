@@ -2,6 +2,8 @@ package auth
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"strings"
 	"testing"
@@ -153,7 +155,7 @@ func TestHeaderRefusals(t *testing.T) {
 		"header named twice":      {replace("host;range", "host;range;range;range;range;range"), UnsignedHeader},
 		"no date":                 {without("x-amz-date"), MissingSecurityHeader},
 		"bad date":                {set("x-amz-date", "20131324T000000Z"), MissingSecurityHeader},
-		"no payload hash":         {without("x-amz-content-sha256"), MissingSecurityHeader},
+		"no payload hash":         {without("x-amz-content-sha256"), SignatureMismatch},
 		"bad payload hash":        {set("x-amz-content-sha256", EmptySHA256[1:]), UnsupportedPayload},
 		"ECDSA payload":           {set("x-amz-content-sha256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"), UnsupportedPayload},
 		"session token":           {set("x-amz-security-token", "token"), SessionToken},
@@ -177,6 +179,46 @@ func TestHeaderRefusals(t *testing.T) {
 		change(req)
 		_, _, err := newTestVerifier(t).Authenticate(req)
 		wantReason(t, "another "+name, err, SignatureMismatch)
+	}
+}
+
+// Requests as curl 7 signs them: no x-amz-content-sha256, the hash of the body (for an upload, that of
+// nothing) in the canonical request.
+func TestUndeclaredPayload(t *testing.T) {
+	now := exampleTime()
+	for name, tc := range map[string]struct {
+		method, signed, body string // signed: the body whose hash was signed
+		mode                 PayloadMode
+		want                 Reason
+	}{
+		"GET":                  {"GET", "", "", PayloadHashed, NoReason},
+		"upload":               {"PUT", "", "", PayloadPlain, NoReason},
+		"upload, body signed":  {"PUT", "x", "", 0, SignatureMismatch},
+		"POST, body known":     {"POST", "{}", "{}", PayloadHashed, NoReason},
+		"PUT, body known":      {"PUT", "{}", "{}", PayloadHashed, NoReason},
+		"POST, another body":   {"POST", "{}", "[]", 0, SignatureMismatch},
+		"POST, body not known": {"POST", "{}", "", 0, SignatureMismatch},
+	} {
+		s := newScratch().(*scratch)
+		req := request(tc.method, "/b/k", "localhost", now, "x-amz-date", "20130524T000000Z")
+		req.Headers.VisitAll(s.visit)
+		list := []byte("host;x-amz-date")
+		key := newSigningKey(testKey, testSecret, "20130524", "us-east-1", "s3")
+		sum := sha256.Sum256([]byte(tc.signed))
+		digest, err := s.sign(req, req.RawPath, &signature{date: []byte("20130524T000000Z"), signedHeaders: list}, hex.AppendEncode(nil, sum[:]), key)
+		if err != nil {
+			t.Fatalf("signing: %v", err)
+		}
+		if tc.body != "" {
+			req.Body = []byte(tc.body)
+		}
+		req.Headers = append(req.Headers.(headerList), "Authorization", algorithm+" Credential="+exampleScope+
+			", SignedHeaders="+string(list)+", Signature="+string(digest[:]))
+		_, p, err := newTestVerifier(t).Authenticate(req)
+		wantReason(t, name, err, tc.want)
+		if err == nil && (p.Mode != tc.mode || p.Mode == PayloadHashed && p.SHA256 != sum) {
+			t.Errorf("%s: got payload mode %d of %x, want %d of %x", name, p.Mode, p.SHA256, tc.mode, sum)
+		}
 	}
 }
 
