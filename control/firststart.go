@@ -1,0 +1,100 @@
+package control
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"io"
+
+	"github.com/seed9b016523/ais"
+)
+
+// FirstStart is what a state gets that has never been started: an identity and a root key.
+type FirstStart struct {
+	// AccessKey and Secret of the root key; both empty: they are drawn.
+	AccessKey, Secret string
+	NowUnix           int64     // milliseconds
+	Random            io.Reader // crypto/rand.Reader, outside tests
+}
+
+// Begin gives a new state its identity and its root key; a state that has both is left as it is. The
+// key that was made is returned, so that the caller can show a drawn secret once; nil if none was.
+//
+// A crash in the middle is made good by the next call.
+func (s *State) Begin(ctx context.Context, f FirstStart) (*Key, error) {
+	if s.View().Cluster().ID == 0 {
+		c, err := f.identity()
+		if err != nil {
+			return nil, err
+		}
+		if _, _, err := s.Propose(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	for _, k := range s.View().Keys() {
+		if k.Root {
+			return nil, nil
+		}
+	}
+	key, err := f.rootKey()
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := s.Propose(ctx, KeyPut{Key: *key}); err != nil {
+		return nil, err
+	}
+	return key, nil
+}
+
+func (f *FirstStart) identity() (ClusterInit, error) {
+	var b [16]byte
+	for {
+		if _, err := io.ReadFull(f.Random, b[:]); err != nil {
+			return ClusterInit{}, ais.Errorf(ais.Internal, "draw a cluster id: %w", err)
+		}
+		if id := binary.LittleEndian.Uint64(b[:8]); id != 0 {
+			return ClusterInit{
+				Cluster:     ais.ClusterID(id),
+				HashSeed:    Seed(binary.LittleEndian.Uint64(b[8:])),
+				CreatedUnix: f.NowUnix,
+			}, nil
+		}
+	}
+}
+
+func (f *FirstStart) rootKey() (*Key, error) {
+	k := &Key{AccessKey: f.AccessKey, Secret: f.Secret, Root: true, CreatedUnix: f.NowUnix}
+	if (k.AccessKey == "") != (k.Secret == "") {
+		return nil, ais.NounErrorf(ais.Invalid, ais.NounKey, "root key: give both the access key and the secret, or neither")
+	}
+	if k.AccessKey != "" {
+		return k, nil
+	}
+	k, err := NewKey(f.Random, f.NowUnix)
+	if err != nil {
+		return nil, err
+	}
+	k.Root = true
+	return k, nil
+}
+
+// accessKeyAlphabet has 32 letters, so that five random bits choose one without bias.
+const accessKeyAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+// NewKey draws an access key of 20 characters and a secret of 40 (240 random bits), the lengths that
+// S3 tools expect.
+func NewKey(random io.Reader, nowUnix int64) (*Key, error) {
+	var b [20 + 30]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return nil, ais.Errorf(ais.Internal, "draw an access key: %w", err)
+	}
+	name := b[:20]
+	for i := range name {
+		name[i] = accessKeyAlphabet[name[i]&31]
+	}
+	return &Key{
+		AccessKey:   string(name),
+		Secret:      base64.RawURLEncoding.EncodeToString(b[20:]),
+		CreatedUnix: nowUnix,
+	}, nil
+}

@@ -1,0 +1,122 @@
+package control
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/seed9b016523/ais"
+)
+
+// View is the control state after one command: an immutable value. Looking something up takes no lock
+// and does not allocate. What it returns belongs to the view: callers must not change it.
+type View struct {
+	index   ais.ControlIndex // of the last command applied
+	cluster Cluster
+
+	// Sorted slices rather than maps: a change copies pointers, and lists come in order for nothing.
+	byName []*ais.Bucket // by name; names and ids are unique
+	byID   []*ais.Bucket // the same buckets by id
+	keys   []*Key        // by access key
+
+	set    map[string]values // what is set, by node; the cluster's under ""
+	config *Config           // the cluster's, made from set
+}
+
+// Cluster is the identity that a cluster got at its first start.
+type Cluster struct {
+	ID          ais.ClusterID `json:"id"`
+	HashSeed    Seed          `json:"hash_seed"`
+	CreatedUnix int64         `json:"created"` // milliseconds
+}
+
+// Key is an access key.
+type Key struct {
+	AccessKey   string `json:"access_key"`
+	Secret      string `json:"secret"` // as it is: SigV4 needs it to check a signature
+	Root        bool   `json:"root,omitempty"`
+	CreatedUnix int64  `json:"created"` // milliseconds
+}
+
+// Index is the index of the last command applied; 0 before the first.
+func (v *View) Index() ais.ControlIndex { return v.index }
+
+// Cluster is the identity of the cluster; its ID is 0 before the first command.
+func (v *View) Cluster() Cluster { return v.cluster }
+
+// Bucket finds a bucket by name, one that is being deleted too (see ais.Bucket.Deleting).
+func (v *View) Bucket(name string) (*ais.Bucket, bool) {
+	i, ok := searchName(v.byName, name)
+	if !ok {
+		return nil, false
+	}
+	return v.byName[i], true
+}
+
+// BucketByID finds a bucket by its id.
+func (v *View) BucketByID(id ais.BucketID) (*ais.Bucket, bool) {
+	i, ok := searchID(v.byID, id)
+	if !ok {
+		return nil, false
+	}
+	return v.byID[i], true
+}
+
+// Buckets is all buckets, in name order.
+func (v *View) Buckets() []*ais.Bucket { return v.byName }
+
+// Secret is the secret of an access key.
+func (v *View) Secret(accessKey string) (string, bool) {
+	k, ok := v.Key(accessKey)
+	if !ok {
+		return "", false
+	}
+	return k.Secret, true
+}
+
+// Key finds an access key.
+func (v *View) Key(accessKey string) (*Key, bool) {
+	i, ok := searchKey(v.keys, accessKey)
+	if !ok {
+		return nil, false
+	}
+	return v.keys[i], true
+}
+
+// Keys is all access keys, in order.
+func (v *View) Keys() []*Key { return v.keys }
+
+// Config is the cluster's configuration.
+func (v *View) Config() *Config { return v.config }
+
+// ConfigOf is the configuration of one node: what is set on it, over the cluster's. It is made at
+// each call.
+func (v *View) ConfigOf(node string) *Config {
+	if node == "" {
+		return v.config
+	}
+	return newConfig(v.set[""], v.set[node])
+}
+
+// emptyView is the state before the first command.
+func emptyView() *View { return &View{config: newConfig(nil, nil)} }
+
+func searchName(s []*ais.Bucket, name string) (int, bool) {
+	return slices.BinarySearchFunc(s, name, func(b *ais.Bucket, n string) int { return cmp.Compare(b.Name, n) })
+}
+
+func searchID(s []*ais.Bucket, id ais.BucketID) (int, bool) {
+	return slices.BinarySearchFunc(s, id, func(b *ais.Bucket, n ais.BucketID) int { return cmp.Compare(b.ID, n) })
+}
+
+func searchKey(s []*Key, accessKey string) (int, bool) {
+	return slices.BinarySearchFunc(s, accessKey, func(k *Key, n string) int { return cmp.Compare(k.AccessKey, n) })
+}
+
+// Seed seeds the hash of names to slots (cmap.SlotOf). In JSON it is 16 hexadecimal digits, as ids are.
+type Seed uint64
+
+// MarshalText is the 16 digits.
+func (s Seed) MarshalText() ([]byte, error) { return ais.ClusterID(s).MarshalText() }
+
+// UnmarshalText reads exactly what MarshalText gives.
+func (s *Seed) UnmarshalText(b []byte) error { return (*ais.ClusterID)(s).UnmarshalText(b) }
