@@ -204,7 +204,7 @@ func (v *Verifier) verify(s *scratch, req *Request, sig *signature, payloadHash 
 	if !match {
 		hint := ""
 		if sig.except == "" && s.contentSHA == nil {
-			hint = "; without x-amz-content-sha256 the body was taken for empty"
+			hint = "; there is no x-amz-content-sha256, so the body was taken for empty"
 		}
 		return nil, Identity{}, refuse(SignatureMismatch,
 			"the signature computed here does not match the one sent: check the secret key and how the request was signed%s", hint)
@@ -215,38 +215,37 @@ func (v *Verifier) verify(s *scratch, req *Request, sig *signature, payloadHash 
 	return key, Identity{AccessKey: key.accessKey, Root: cred.Root}, nil
 }
 
-// matches compares the signature with that of the request; where the path was not sent in canonical
-// form it is tried in both.
+// matches compares the signature with that of the request: in canonical form, then with the path as
+// it was sent, then with the query as it was sent, too. The forms name the same bytes.
 func (s *scratch) matches(req *Request, sig *signature, payloadHash []byte, key *signingKey) (bool, error) {
-	path, err := appendCanonicalPath(s.path[:0], req.RawPath)
-	s.path = path
-	if err != nil {
+	var err error
+	if s.path, err = appendCanonicalPath(s.path[:0], req.RawPath); err != nil {
 		return false, err
 	}
-	want, err := s.sign(req, path, sig, payloadHash, key)
-	if err != nil {
-		return false, err
+	s.sorted = s.query.appendTo(s.sorted[:0], sig.except)
+	match, err := s.compare(req, s.path, s.sorted, sig, payloadHash, key)
+	if err == nil && !match && !bytes.Equal(s.path, req.RawPath) {
+		match, err = s.compare(req, req.RawPath, s.sorted, sig, payloadHash, key)
 	}
-	if subtle.ConstantTimeCompare(want[:], sig.signature) == 1 {
-		return true, nil
+	if err == nil && !match && sig.except == "" && !bytes.Equal(s.sorted, req.RawQuery) {
+		match, err = s.compare(req, req.RawPath, req.RawQuery, sig, payloadHash, key)
 	}
-	if bytes.Equal(path, req.RawPath) {
-		return false, nil
-	}
-	if want, err = s.sign(req, req.RawPath, sig, payloadHash, key); err != nil {
-		return false, err
-	}
-	return subtle.ConstantTimeCompare(want[:], sig.signature) == 1, nil
+	return match, err
+}
+
+func (s *scratch) compare(req *Request, path, query []byte, sig *signature, payloadHash []byte, key *signingKey) (bool, error) {
+	want, err := s.sign(req, path, query, sig, payloadHash, key)
+	return err == nil && subtle.ConstantTimeCompare(want[:], sig.signature) == 1, err
 }
 
 // sign builds the canonical request and the string to sign, and gives the signature in hexadecimal.
-// The query must have been sorted.
-func (s *scratch) sign(req *Request, path []byte, sig *signature, payloadHash []byte, key *signingKey) ([64]byte, error) {
+// path and query go in as they are.
+func (s *scratch) sign(req *Request, path, query []byte, sig *signature, payloadHash []byte, key *signingKey) ([64]byte, error) {
 	b := append(s.text[:0], req.Method...)
 	b = append(b, '\n')
 	b = append(b, path...)
 	b = append(b, '\n')
-	b = s.query.appendTo(b, sig.except)
+	b = append(b, query...)
 	b = append(b, '\n')
 	b, err := s.appendHeaders(b, req, sig.signedHeaders)
 	if err != nil {

@@ -33,7 +33,19 @@ func unhex(c byte) (byte, bool) {
 	return 0, false
 }
 
-func trimSpace(b []byte) []byte { return bytes.Trim(b, " \t") }
+// trimSpace takes spaces and tabs off both ends; nil if nothing is left.
+func trimSpace(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
 
 func appendEscape(dst []byte, c byte) []byte {
 	const digits = "0123456789ABCDEF"

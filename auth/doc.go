@@ -28,8 +28,9 @@
 // The canonical request, the string to sign and the chunk signatures follow the public description
 // "Authenticating Requests (AWS Signature Version 4)" of the Amazon S3 API reference. Two points
 // where clients differ are settled here:
-//   - The path is percent-decoded once and encoded once. If that does not give the signature, the
-//     path is tried as it was sent. Both name the same bytes, so nothing else can be smuggled in.
+//   - Path and query are percent-decoded once and encoded once, the query sorted. If that does not
+//     give the signature, they are tried as they were sent. Both forms name the same bytes, so nothing
+//     else can be smuggled in.
 //   - '+' in a query is a space. Handlers must decode it so, too.
 //   - x-amz-content-sha256 may be absent from a request signed by header, which S3 itself refuses:
 //     curl 7 signs like that. The body must then be empty, or be given in Request.Body and have the

@@ -185,8 +185,9 @@ func (s *scratch) signOutgoing(o *Outgoing, rawQuery, date, payload string, key 
 	if s.path, err = appendCanonicalPath(s.path[:0], s.own(o.RawPath)); err != nil {
 		return digest, nil, err
 	}
+	s.sorted = s.query.appendTo(s.sorted[:0], "")
 	req := Request{Method: s.own(o.Method), ContentLength: -1}
 	sig := signature{date: s.own(date), signedHeaders: list}
-	digest, err = s.sign(&req, s.path, &sig, s.own(payload), key)
+	digest, err = s.sign(&req, s.path, s.sorted, &sig, s.own(payload), key)
 	return digest, list, err
 }

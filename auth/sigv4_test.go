@@ -205,7 +205,7 @@ func TestUndeclaredPayload(t *testing.T) {
 		list := []byte("host;x-amz-date")
 		key := newSigningKey(testKey, testSecret, "20130524", "us-east-1", "s3")
 		sum := sha256.Sum256([]byte(tc.signed))
-		digest, err := s.sign(req, req.RawPath, &signature{date: []byte("20130524T000000Z"), signedHeaders: list}, hex.AppendEncode(nil, sum[:]), key)
+		digest, err := s.sign(req, req.RawPath, nil, &signature{date: []byte("20130524T000000Z"), signedHeaders: list}, hex.AppendEncode(nil, sum[:]), key)
 		if err != nil {
 			t.Fatalf("signing: %v", err)
 		}
@@ -244,7 +244,7 @@ func TestDateHeader(t *testing.T) {
 		req.Headers.VisitAll(s.visit)
 		list := []byte("date;host;x-amz-content-sha256")
 		key := newSigningKey(testKey, testSecret, "20240229", "us-east-1", "s3")
-		digest, err := s.sign(req, req.RawPath, &signature{date: []byte("20240229T120000Z"), signedHeaders: list}, []byte(UnsignedPayload), key)
+		digest, err := s.sign(req, req.RawPath, nil, &signature{date: []byte("20240229T120000Z"), signedHeaders: list}, []byte(UnsignedPayload), key)
 		if err != nil {
 			t.Fatalf("signing: %v", err)
 		}
@@ -322,8 +322,8 @@ func TestErrorKinds(t *testing.T) {
 	}
 }
 
-// The path is taken in canonical form and as it was sent, and in no other form.
-func TestPathForms(t *testing.T) {
+// Path and query are taken in canonical form and as they were sent, and in no other form.
+func TestForms(t *testing.T) {
 	now := exampleTime()
 	for _, tc := range []struct {
 		sent, signed string
@@ -342,17 +342,30 @@ func TestPathForms(t *testing.T) {
 		{"/b/a%2541", "/b/aA", SignatureMismatch},
 		{"/b/a%2541", "/b/a%41", SignatureMismatch},
 		{"/b/a%", "/b/a%25", InvalidURI},
+		{"/b/k?b=2&a=1", "/b/k?a=1&b=2", NoReason},
+		{"/b/k?b=2&a=1", "/b/k?b=2&a=1", NoReason}, // curl 7
+		{"/b/k?acl", "/b/k?acl=", NoReason},
+		{"/b/k?acl", "/b/k?acl", NoReason},
+		{"/b/k?prefix=a/b", "/b/k?prefix=a%2Fb", NoReason},
+		{"/b/k?prefix=a/b", "/b/k?prefix=a/b", NoReason},
+		{"/b/k?prefix=a+b", "/b/k?prefix=a%20b", NoReason},
+		{"/b/k?prefix=a+b", "/b/k?prefix=a%2Bb", SignatureMismatch},
+		{"/b/k?b=2&a=1", "/b/k?a=2&b=1", SignatureMismatch},
+		{"/b/k?a=%2541", "/b/k?a=A", SignatureMismatch},
+		{"/b/k?acl", "/b/k", SignatureMismatch},
 	} {
 		s := newScratch().(*scratch)
 		req := request("GET", tc.signed, "localhost", now, "x-amz-date", "20130524T000000Z", "x-amz-content-sha256", UnsignedPayload)
 		req.Headers.VisitAll(s.visit)
 		list := []byte("host;x-amz-content-sha256;x-amz-date")
 		key := newSigningKey(testKey, testSecret, "20130524", "us-east-1", "s3")
-		digest, err := s.sign(req, []byte(tc.signed), &signature{date: []byte("20130524T000000Z"), signedHeaders: list}, []byte(UnsignedPayload), key)
+		signedPath, signedQuery, _ := strings.Cut(tc.signed, "?")
+		digest, err := s.sign(req, []byte(signedPath), []byte(signedQuery), &signature{date: []byte("20130524T000000Z"), signedHeaders: list}, []byte(UnsignedPayload), key)
 		if err != nil {
 			t.Fatalf("signing: %v", err)
 		}
-		req.RawPath = []byte(tc.sent)
+		sentPath, sentQuery, _ := strings.Cut(tc.sent, "?")
+		req.RawPath, req.RawQuery = []byte(sentPath), []byte(sentQuery)
 		req.Headers = append(req.Headers.(headerList), "Authorization", algorithm+" Credential="+exampleScope+
 			", SignedHeaders="+string(list)+", Signature="+string(digest[:]))
 		_, _, err = newTestVerifier(t).Authenticate(req)

@@ -104,6 +104,7 @@ type scratch struct {
 	headers []headerLine
 	names   []byte // the names of headers, in lower case
 	query   parameters
+	sorted  []byte // canonical query
 	path    []byte // canonical path
 	text    []byte // canonical request, then string to sign
 
@@ -127,13 +128,13 @@ const scratchKeep = 64 << 10 // bytes of a buffer that goes back to the pool
 
 // clear forgets the request, so that the pool pins no caller's memory.
 func (s *scratch) clear() {
-	headers, names, query, path, text := s.headers, s.names, s.query, s.path, s.text
+	headers, names, query, path, sorted, text := s.headers, s.names, s.query, s.path, s.sorted, s.text
 	clear(headers)
 	clear(query.list)
-	if cap(names)+cap(text)+cap(path)+cap(query.encoded) > scratchKeep {
-		names, text, path, query = nil, nil, nil, parameters{}
+	if cap(names)+cap(text)+cap(path)+cap(sorted)+cap(query.encoded) > scratchKeep {
+		names, text, path, sorted, query = nil, nil, nil, nil, parameters{}
 	}
-	*s = scratch{visit: s.visit, headers: headers[:0], names: names[:0], path: path[:0], text: text[:0],
+	*s = scratch{visit: s.visit, headers: headers[:0], names: names[:0], path: path[:0], sorted: sorted[:0], text: text[:0],
 		query: parameters{list: query.list[:0], encoded: query.encoded[:0]}}
 }
 
