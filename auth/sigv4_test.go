@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -280,6 +282,32 @@ func TestCacheFollowsKeys(t *testing.T) {
 	if err != nil || id.Root {
 		t.Errorf("after the key came back without root: got %+v, %v, want it taken and not root", id, err)
 	}
+}
+
+// One Verifier serves many goroutines: their scratch memory must not mix.
+func TestConcurrentRequests(t *testing.T) {
+	v := newTestVerifier(t)
+	var all sync.WaitGroup
+	for g := range 8 {
+		cred := testKeys()[[]string{testKey, "other"}[g%2]]
+		s := NewSigner(cred, "us-east-1")
+		all.Go(func() {
+			for i := range 200 {
+				path := "/b/" + strconv.Itoa(g) + "/" + strconv.Itoa(i)
+				signed, err := s.Sign(&Outgoing{Method: "GET", RawPath: path, Host: "h", Now: exampleTime()})
+				if err != nil {
+					t.Errorf("signing %s: %v", path, err)
+					return
+				}
+				id, _, err := v.Authenticate(request("GET", path, "h", exampleTime(), "Authorization", signed.Authorization,
+					"X-Amz-Date", signed.Date, "X-Amz-Content-Sha256", signed.Payload))
+				if err != nil || id.AccessKey != cred.AccessKey {
+					t.Errorf("%s signed by %s: got %+v, %v", path, cred.AccessKey, id, err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestKeyCacheIsBounded(t *testing.T) {

@@ -107,11 +107,10 @@ func ParseHeader(name string) (ais.ChecksumAlgorithm, bool) {
 	return Parse(name[len(HeaderPrefix):])
 }
 
-// FullObjectOnly reports whether S3 has the algorithm for whole objects only; Composable, whether it
-// can be computed for a whole object from those of its parts.
+// FullObjectOnly reports whether S3 has the algorithm for whole objects only, never as a composite.
 func FullObjectOnly(a ais.ChecksumAlgorithm) bool { return a == ais.ChecksumCRC64NVME }
 
-// Composable: see FullObjectOnly.
+// Composable reports whether the checksum of a whole object can be had from those of its parts.
 func Composable(a ais.ChecksumAlgorithm) bool {
 	return a == ais.ChecksumCRC32 || a == ais.ChecksumCRC32C || a == ais.ChecksumCRC64NVME
 }
