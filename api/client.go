@@ -1,0 +1,228 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/auth"
+)
+
+// Client speaks to the REST API. It is safe for any number of goroutines. Errors are *ais.Error, of
+// the kind that the server said; a server that cannot be reached is kind Unavailable.
+type Client struct {
+	endpoint *url.URL
+	http     *http.Client
+	signer   *auth.Signer
+	now      func() time.Time
+}
+
+// ClientOptions is what a Client needs.
+type ClientOptions struct {
+	Endpoint  string // "http://127.0.0.1:8080"
+	AccessKey string
+	Secret    string
+	Region    string            // "us-east-1" if empty
+	Transport http.RoundTripper // nil: one of its own, without compression and without a proxy
+}
+
+// NewClient makes a client; it connects to nothing yet.
+func NewClient(o ClientOptions) (*Client, error) {
+	u, err := url.Parse(o.Endpoint)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" && u.Path != "/" || u.RawQuery != "" {
+		return nil, ais.Errorf(ais.Invalid, "endpoint %q: want http://host:port", o.Endpoint)
+	}
+	if o.AccessKey == "" || o.Secret == "" {
+		return nil, ais.NounErrorf(ais.Invalid, ais.NounKey, "an access key and its secret are needed")
+	}
+	u.Path = ""
+	if o.Transport == nil {
+		o.Transport = &http.Transport{
+			MaxIdleConnsPerHost:   64,
+			IdleConnTimeout:       time.Minute,
+			ExpectContinueTimeout: 2 * time.Second,
+			DisableCompression:    true,
+			WriteBufferSize:       64 << 10,
+			ReadBufferSize:        64 << 10,
+		}
+	}
+	if o.Region == "" {
+		o.Region = "us-east-1"
+	}
+	return &Client{
+		endpoint: u,
+		http:     &http.Client{Transport: o.Transport},
+		signer:   auth.NewSigner(auth.Credential{AccessKey: o.AccessKey, Secret: o.Secret}, o.Region),
+		now:      time.Now,
+	}, nil
+}
+
+// Close closes the connections that are idle.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// call is one request.
+type call struct {
+	method string
+	path   string // encoded
+	query  url.Values
+	header http.Header
+	body   io.Reader // closed by nobody
+	size   int64     // of body; -1 unknown
+	read   bool      // the caller reads the reply's body and closes it
+}
+
+// triesMax is how often a request that the server put off is sent.
+const triesMax = 4
+
+// do sends a call and turns an error reply into an error. A reply of 503 is waited out and tried again
+// as long as the body can be sent again.
+func (c *Client) do(ctx context.Context, k *call) (*http.Response, error) {
+	for try := 1; ; try++ {
+		resp, err := c.send(ctx, k)
+		if err == nil && resp.StatusCode < 300 {
+			if !k.read {
+				defer resp.Body.Close()
+			}
+			return resp, nil
+		}
+		if err == nil {
+			err = replyError(resp, k)
+		}
+		if !ais.IsKind(err, ais.Unavailable) || try == triesMax || ctx.Err() != nil || !rewind(k.body) {
+			return nil, err
+		}
+		if !wait(ctx, retryAfter(resp)) {
+			return nil, err
+		}
+	}
+}
+
+func (c *Client) send(ctx context.Context, k *call) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, k.method, c.endpoint.String(), nil)
+	if err != nil {
+		return nil, ais.Errorf(ais.Invalid, "%s %s: %w", k.method, k.path, err)
+	}
+	r.URL.RawPath, r.URL.RawQuery = k.path, k.query.Encode() // sent as it is: names are not normalised
+	if r.URL.Path, err = url.PathUnescape(k.path); err != nil {
+		return nil, ais.Errorf(ais.Invalid, "%s %s: %w", k.method, k.path, err)
+	}
+	for name, values := range k.header {
+		r.Header[name] = values
+	}
+	if k.body != nil {
+		r.Body, r.ContentLength = io.NopCloser(k.body), k.size
+		if k.size == 0 {
+			r.Body = http.NoBody
+		}
+		if k.size > expectFrom || k.size < 0 {
+			r.Header.Set("Expect", "100-continue")
+		}
+	}
+	if err := c.signer.SignHTTP(r, auth.UnsignedPayload, c.now()); err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ais.Errorf(ais.Canceled, "%s: %w", k.method, err)
+		}
+		if e, ok := errors.AsType[*ais.Error](err); ok {
+			return nil, e // of the body that was to be sent
+		}
+		return nil, ais.Errorf(ais.Unavailable, "%s: %w", c.endpoint.Host, err)
+	}
+	return resp, nil
+}
+
+// expectFrom is the size of a body from which the server is asked first whether it wants it.
+const expectFrom = 1 << 20
+
+// rewind makes a body ready to be sent again.
+func rewind(body io.Reader) bool {
+	if body == nil {
+		return true
+	}
+	s, ok := body.(io.Seeker)
+	if !ok {
+		return false
+	}
+	_, err := s.Seek(0, io.SeekStart)
+	return err == nil
+}
+
+func retryAfter(resp *http.Response) time.Duration {
+	if resp != nil {
+		if n, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && n >= 0 && n < 60 {
+			return time.Duration(n) * time.Second
+		}
+	}
+	return time.Second
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// replyError reads an error reply and closes it.
+func replyError(resp *http.Response, k *call) error {
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	var reply ErrorReply
+	kind, message := kindOfStatus(resp.StatusCode), ""
+	if json.Unmarshal(b, &reply) == nil {
+		message = reply.Error.Message
+		if named, ok := kindNamed(reply.Error.Kind); ok {
+			kind = named
+		}
+	}
+	if message == "" {
+		message = strings.ToLower(http.StatusText(resp.StatusCode))
+	}
+	if name, err := url.PathUnescape(k.path); err == nil && !strings.Contains(message, `"`) {
+		message = fmt.Sprintf("%s %s: %s", k.method, strings.TrimPrefix(name, "/v1"), message)
+	}
+	return &ais.Error{Kind: kind, Message: message}
+}
+
+// json sends in (nil: nothing) as JSON and reads the reply into out (nil: whatever it is).
+func (c *Client) json(ctx context.Context, method, path string, query url.Values, in, out any) error {
+	k := &call{method: method, path: path, query: query, read: true}
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return ais.Errorf(ais.Invalid, "%s %s: %w", method, path, err)
+		}
+		k.body, k.size = bytes.NewReader(b), int64(len(b))
+		k.header = http.Header{"Content-Type": {"application/json"}}
+	}
+	resp, err := c.do(ctx, k)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if out == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+	} else {
+		err = json.NewDecoder(resp.Body).Decode(out)
+	}
+	if err != nil {
+		return ais.Errorf(ais.Unavailable, "%s %s: read the reply: %w", method, path, err)
+	}
+	return nil
+}
