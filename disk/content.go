@@ -1,6 +1,9 @@
 package disk
 
-import "math"
+import (
+	"bytes"
+	"math"
+)
 
 // content is what a file holds: pages, a size, and which pages have space allocated (holes made of
 // written zeros take no memory here but do take space on a disk).
@@ -48,32 +51,35 @@ type pageRun struct {
 	page     *page
 }
 
-// write puts p at off and gives the pages that it touched, as they are now.
-func (c *content) write(pool *pagePool, p []byte, off int64) []pageRun {
-	var touched []pageRun
-	for len(p) > 0 {
-		i, inPage := off/pageSize, int(off%pageSize)
-		step := min(pageSize-inPage, len(p))
-		var next *page
-		if step == pageSize {
-			next = pool.make(p[:step])
-		} else {
-			var whole [pageSize]byte
-			c.pages.get(i).fill(whole[:], 0)
-			copy(whole[inPage:], p[:step])
-			next = pool.make(whole[:])
+// write puts the buffers one after another at off. What comes again and again is recognized cheaply,
+// before any hashing: zeros, and a page equal to the one before it.
+func (c *content) write(pool *pagePool, off int64, bufs ...[]byte) {
+	var before []byte // the page before this one, and what it became
+	var made *page
+	var whole [pageSize]byte
+	for _, p := range bufs {
+		for len(p) > 0 {
+			i, inPage := off/pageSize, int(off%pageSize)
+			step := min(pageSize-inPage, len(p))
+			full := p[:step]
+			if step < pageSize {
+				c.pages.get(i).fill(whole[:], 0)
+				copy(whole[inPage:], p[:step])
+				full, before = whole[:], nil
+			}
+			if before == nil || !bytes.Equal(before, full) {
+				made = pool.make(full)
+			}
+			c.pages.set(i, i+1, made)
+			before = nil
+			if step == pageSize {
+				before = full
+			}
+			off += int64(step)
+			p = p[step:]
 		}
-		if n := len(touched); n > 0 && touched[n-1].page == next {
-			touched[n-1].to = i + 1
-		} else {
-			touched = append(touched, pageRun{i, i + 1, next})
-		}
-		off += int64(step)
-		p = p[step:]
 	}
-	c.put(touched)
 	c.size = max(c.size, off)
-	return touched
 }
 
 // put places whole pages, and leaves the size.

@@ -35,7 +35,8 @@ func (m *Mem) flip(c *content, off int64, mask []byte) {
 	for i := range data {
 		data[i] ^= mask[i]
 	}
-	c.write(m.pool, data, off)
+	c.write(m.pool, off, data)
+	c.allocated.add(pageFloor(off), pageCeil(off+int64(len(mask))))
 	c.size = size
 }
 

@@ -106,11 +106,17 @@ func (m *Mem) parent(name string) (*node, string, error) {
 	return dir, base, nil
 }
 
-// change does a change of the namespace: look-ups see it at once. m.mu is held alone.
+// change does a change of the namespace: look-ups see it at once. New names count before old ones go,
+// so that a node that is renamed is never without one. m.mu is held alone.
 func (m *Mem) change(sets ...entrySet) {
-	op := journalOp{n: copy((&journalOp{}).sets[:], sets)}
-	for i, s := range sets {
-		op.sets[i] = s
+	op := journalOp{n: len(sets)}
+	copy(op.sets[:], sets)
+	for _, s := range sets {
+		if s.to != nil {
+			s.to.links++
+		}
+	}
+	for _, s := range sets {
 		if old := s.dir.entries[s.name]; old != nil {
 			old.links--
 			m.release(old)
@@ -119,7 +125,6 @@ func (m *Mem) change(sets ...entrySet) {
 			delete(s.dir.entries, s.name)
 		} else {
 			s.dir.entries[s.name] = s.to
-			s.to.links++
 		}
 	}
 	m.journal = append(m.journal, op)

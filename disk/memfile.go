@@ -74,52 +74,55 @@ func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
-	op := Op{Kind: OpWrite, Name: f.name, Off: off, Len: int64(len(p))}
+	return f.WriteVec([][]byte{p}, off)
+}
+
+// WriteVec is one write however many buffers there are: a crash tears it at sectors, not at buffers.
+func (f *memFile) WriteVec(bufs [][]byte, off int64) (int, error) {
+	n, err := f.writeVec(bufs, off)
+	return n, f.wrap(OpWrite, err)
+}
+
+func (f *memFile) writeVec(bufs [][]byte, off int64) (int, error) {
+	op := Op{Kind: OpWrite, Name: f.name, Off: off}
+	aligned := true
+	for _, b := range bufs {
+		aligned = aligned && f.aligned(b, off)
+		op.Len += int64(len(b))
+	}
 	through, hookErr := f.disk.beforeWrite(op)
 	if hookErr != nil && through <= 0 {
-		return 0, f.wrap(OpWrite, hookErr)
+		return 0, hookErr
 	}
 	if err := f.enter(op); err != nil {
-		return 0, f.wrap(OpWrite, err)
+		return 0, err
 	}
 	defer f.leave()
-	if !f.aligned(p, off) {
-		return 0, f.wrap(OpWrite, syscall.EINVAL)
+	if !aligned {
+		return 0, syscall.EINVAL
 	}
-	if err := f.write(p[:through], off); err != nil {
-		return 0, f.wrap(OpWrite, err)
+	if through < op.Len {
+		bufs = firstBytes(bufs, through)
 	}
-	return int(through), f.wrap(OpWrite, hookErr)
+	if err := f.write(off, through, bufs); err != nil {
+		return 0, err
+	}
+	return int(through), hookErr
 }
 
-// WriteVec joins the buffers first, so that they land as one write.
-func (f *memFile) WriteVec(bufs [][]byte, off int64) (int, error) {
-	size := 0
-	for _, b := range bufs {
-		if !f.aligned(b, off) {
-			return 0, f.wrap(OpWrite, syscall.EINVAL)
-		}
-		size += len(b)
-	}
-	joined := AlignedBuffer(size)[:0]
-	for _, b := range bufs {
-		joined = append(joined, b...)
-	}
-	return f.WriteAt(joined, off)
-}
-
-func (f *memFile) write(p []byte, off int64) error {
-	if len(p) == 0 {
+func (f *memFile) write(off, size int64, bufs [][]byte) error {
+	if size == 0 {
 		return nil
 	}
 	n := f.node
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := f.reserve(off, int64(len(p))); err != nil {
+	if err := f.reserve(off, size); err != nil {
 		return err
 	}
-	touched := n.now.write(f.disk.pool, p, off)
-	n.log = append(n.log, change{kind: changeWrite, off: off, size: int64(len(p)), pages: touched})
+	n.now.write(f.disk.pool, off, bufs...)
+	touched := n.now.pages.runs(pageFloor(off), pageCeil(off+size))
+	n.log = append(n.log, change{kind: changeWrite, off: off, size: size, pages: touched})
 	return nil
 }
 

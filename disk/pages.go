@@ -36,9 +36,10 @@ func (p *page) fill(dst []byte, from int) {
 // pagePool makes pages and finds equal ones again. It remembers a bounded number, by hash, the newest
 // in each place; it is shared by a disk and its clones.
 type pagePool struct {
-	seed maphash.Seed
-	mu   sync.Mutex
-	seen [pagePoolSize]*page
+	seed  maphash.Seed
+	zeros [pageSize]byte
+	mu    sync.Mutex
+	seen  [pagePoolSize]*page
 }
 
 const pagePoolSize = 8192 // places: at most 32 MiB of pages kept alive for their sake
@@ -47,12 +48,19 @@ func newPagePool() *pagePool { return &pagePool{seed: maphash.MakeSeed()} }
 
 // make gives the page with this content (pageSize bytes, not kept).
 func (pool *pagePool) make(content []byte) *page {
+	if bytes.Equal(content, pool.zeros[:]) {
+		return nil
+	}
+	const stride = 64
 	lead, end := 0, len(content)
-	for lead < end && content[lead] == 0 {
+	for bytes.Equal(content[lead:lead+stride], pool.zeros[:stride]) {
+		lead += stride
+	}
+	for content[lead] == 0 {
 		lead++
 	}
-	if lead == end {
-		return nil
+	for bytes.Equal(content[end-stride:end], pool.zeros[:stride]) {
+		end -= stride
 	}
 	for content[end-1] == 0 {
 		end--
@@ -167,6 +175,38 @@ func (m *pageMap) get(i int64) *page {
 		return nil
 	}
 	return c.get(int32(i % chunkPages))
+}
+
+// runs gives what lies at pages from to to (exclusive), holes included.
+func (m *pageMap) runs(from, to int64) (found []pageRun) {
+	add := func(r pageRun) {
+		if n := len(found); n > 0 && found[n-1].page == r.page {
+			found[n-1].to = r.to
+		} else if r.from < r.to {
+			found = append(found, r)
+		}
+	}
+	for at := from; at < to; {
+		base := at / chunkPages * chunkPages
+		end := min(to, base+chunkPages)
+		if c := m.chunks[base/chunkPages]; c != nil {
+			for _, r := range c.runs[c.find(int32(at-base)):] {
+				if base+int64(r.from) >= end {
+					break
+				}
+				if start := base + int64(r.from); start > at {
+					add(pageRun{at, start, nil})
+					at = start
+				}
+				upTo := min(base+int64(r.to), end)
+				add(pageRun{at, upTo, r.page})
+				at = upTo
+			}
+		}
+		add(pageRun{at, end, nil})
+		at = end
+	}
+	return found
 }
 
 // set puts p at pages from to to (exclusive).
