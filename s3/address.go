@@ -139,11 +139,11 @@ func parseCopySource(header string) (copySource, error) {
 			return copySource{}, failArgument("Version id cannot be the empty string", "versionId", "")
 		}
 	}
-	name, ok := unescape(strings.TrimPrefix(path, "/"))
+	name, ok := unescape(path)
 	if !ok {
 		return bad()
 	}
-	bucket, key, _ := strings.Cut(name, "/")
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(name, "/"), "/")
 	if bucket == "" || key == "" {
 		return bad()
 	}

@@ -224,6 +224,7 @@ var codeOf = map[kindNoun]code{
 	{ais.Exhausted, ais.NounSize}:   codeEntityTooLarge,
 	{ais.Exhausted, ais.NounUpload}: codeSlowDown,
 	{ais.Canceled, ""}:              codeServiceUnavailable,
+	{ais.Canceled, ais.NounBody}:    codeRequestTimeout,
 }
 
 // failureOf turns any error into an S3 answer. An error that nobody gave a meaning is InternalError:

@@ -208,3 +208,27 @@ func pattern(n int) []byte {
 	}
 	return b.Bytes()[:n]
 }
+
+// raw sends bytes, says that no more will come, and gives all that comes back.
+func (w *world) raw(text string) string {
+	w.Helper()
+	conn, err := net.Dial("tcp", w.addr)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		w.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, text); err != nil {
+		w.Fatal(err)
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		w.Fatal(err)
+	}
+	b, err := io.ReadAll(conn)
+	if err != nil {
+		w.Logf("after %q: %v", b, err)
+	}
+	return string(b)
+}
