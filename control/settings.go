@@ -214,9 +214,9 @@ func unknownKeyError(name string) error {
 		}
 	}
 	if nearest == "" {
-		return ais.NounErrorf(ais.Invalid, ais.NounConfig, "unknown configuration key %q", name)
+		return ais.NounErrorf(ais.Invalid, ais.NounConfig, "unknown configuration key %.100q", name)
 	}
-	return ais.NounErrorf(ais.Invalid, ais.NounConfig, "unknown configuration key %q: did you mean %q?", name, nearest)
+	return ais.NounErrorf(ais.Invalid, ais.NounConfig, "unknown configuration key %.100q: did you mean %q?", name, nearest)
 }
 
 // editDistance is the number of bytes to insert, delete or replace to make b of a (Wagner and Fischer,
