@@ -151,12 +151,12 @@ func (f *Fuse) change(what, name string, do func() error) bool {
 	return true
 }
 
-// changeNamed is change for names that there are: that something is not there, or there already, is told
-// and is no failure.
+// changeNamed is change for names that there are: that something is not there, or there already, or not
+// to be had on this filesystem, is told and is no failure.
 func (f *Fuse) changeNamed(what, name string, do func() error) (err error) {
 	f.change(what, name, func() error {
 		err = do()
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) || errors.Is(err, errors.ErrUnsupported) {
 			return nil
 		}
 		failed := err

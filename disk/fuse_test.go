@@ -328,6 +328,57 @@ func TestFuseBlown(t *testing.T) {
 	wantContent(t, "file behind the fuse", content1(t, m, "/a"), []byte("before"))
 }
 
+// Every call that fails blows the fuse; a change seems done, a read tells.
+func TestFuseBlowsOnEveryCall(t *testing.T) {
+	const change, read = true, false
+	calls := []struct {
+		name    string
+		changes bool
+		call    func(fuse *Fuse, w, r vfs.File) error
+	}{
+		{"Create", change, func(fuse *Fuse, _, _ vfs.File) error { _, err := fuse.Create("/new", ""); return err }},
+		{"ReuseForWrite", change, func(fuse *Fuse, _, _ vfs.File) error {
+			_, err := fuse.ReuseForWrite("/a", "/b", "")
+			return err
+		}},
+		{"Link", change, func(fuse *Fuse, _, _ vfs.File) error { return fuse.Link("/a", "/b") }},
+		{"Remove", change, func(fuse *Fuse, _, _ vfs.File) error { return fuse.Remove("/a") }},
+		{"RemoveAll", change, func(fuse *Fuse, _, _ vfs.File) error { return fuse.RemoveAll("/a") }},
+		{"Rename", change, func(fuse *Fuse, _, _ vfs.File) error { return fuse.Rename("/a", "/b") }},
+		{"Write", change, func(_ *Fuse, w, _ vfs.File) error { _, err := w.Write([]byte("x")); return err }},
+		{"WriteAt", change, func(_ *Fuse, w, _ vfs.File) error { _, err := w.WriteAt([]byte("x"), 0); return err }},
+		{"Sync", change, func(_ *Fuse, w, _ vfs.File) error { return w.Sync() }},
+		{"SyncData", change, func(_ *Fuse, w, _ vfs.File) error { return w.SyncData() }},
+		{"SyncTo", change, func(_ *Fuse, w, _ vfs.File) error { _, err := w.SyncTo(1); return err }},
+		{"Preallocate", change, func(_ *Fuse, w, _ vfs.File) error { return w.Preallocate(0, 1) }},
+		{"Close", change, func(_ *Fuse, w, _ vfs.File) error { return w.Close() }},
+		{"Stat of a file being written", change, func(_ *Fuse, w, _ vfs.File) error { _, err := w.Stat(); return err }},
+		{"Open", read, func(fuse *Fuse, _, _ vfs.File) error { _, err := fuse.Open("/a"); return err }},
+		{"OpenReadWrite", read, func(fuse *Fuse, _, _ vfs.File) error { _, err := fuse.OpenReadWrite("/a", ""); return err }},
+		{"OpenDir", read, func(fuse *Fuse, _, _ vfs.File) error { _, err := fuse.OpenDir("/"); return err }},
+		{"MkdirAll", read, func(fuse *Fuse, _, _ vfs.File) error { return fuse.MkdirAll("/d", 0o700) }},
+		{"List", read, func(fuse *Fuse, _, _ vfs.File) error { _, err := fuse.List("/"); return err }},
+		{"Stat", read, func(fuse *Fuse, _, _ vfs.File) error { _, err := fuse.Stat("/a"); return err }},
+		{"Read", read, func(_ *Fuse, _, r vfs.File) error { _, err := r.Read(make([]byte, 1)); return err }},
+		{"ReadAt", read, func(_ *Fuse, _, r vfs.File) error { _, err := r.ReadAt(make([]byte, 1), 0); return err }},
+		{"Stat of an open file", read, func(_ *Fuse, _, r vfs.File) error { _, err := r.Stat(); return err }},
+	}
+	for _, c := range calls {
+		m := NewMem(Options{})
+		fuse := NewFuse(PebbleFS(m), nil)
+		w, err := fuse.Create("/a", vfs.WriteCategoryUnspecified)
+		check(t, err)
+		r, err := fuse.Open("/a", vfs.RandomReadsOption)
+		check(t, err)
+		m.SetHook(func(Op) error { return syscall.EIO })
+		err = c.call(fuse, w, r)
+		if c.changes && err != nil || !c.changes && !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s that fails: got %v, want it to seem done: %v", c.name, err, c.changes)
+		}
+		wantError(t, "fuse after a failing "+c.name, fuse.Blown(), syscall.EIO)
+	}
+}
+
 // PebbleFS over the real filesystem, directly and where a fault hook must see the calls.
 func TestPebbleOnOS(t *testing.T) {
 	var writes atomic.Int64

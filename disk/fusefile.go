@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
 	"path"
 
@@ -59,8 +60,15 @@ func (f *fuseFile) SyncTo(length int64) (full bool, err error) {
 	return full, nil
 }
 
+// Preallocate is a wish: a filesystem that cannot is no failure, a full one is.
 func (f *fuseFile) Preallocate(off, length int64) error {
-	f.change("preallocate", func() error { return f.file.Preallocate(off, length) })
+	f.change("preallocate", func() error {
+		err := f.file.Preallocate(off, length)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return nil
+		}
+		return err
+	})
 	return nil
 }
 
