@@ -67,7 +67,7 @@ type FS interface {
 // leave is undefined. After Close every method gives fs.ErrClosed.
 //
 // Offsets, lengths and addresses of reads and writes of a file with Direct() true must be multiples of
-// Alignment (AlignedBuffer helps), else the call fails with syscall.EINVAL.
+// Alignment (AlignedBuffer helps), else the call fails with syscall.EINVAL (some filesystems take it).
 type File interface {
 	// ReadAt reads like io.ReaderAt: fewer bytes than asked come with an error, io.EOF at the end.
 	ReadAt(p []byte, off int64) (int, error)

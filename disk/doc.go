@@ -4,16 +4,16 @@
 // It is not a general filesystem: no symbolic links, times, owners or modes. It knows nothing of what is
 // in the files, and decides nothing about a failing disk: it tells.
 //
-//	   package volume                 Pebble (the index)
-//	        │                             │ vfs.FS
-//	        │                           Fuse        blows at the first failure
-//	        │                             │ vfs.FS
-//	        │                          PebbleFS     the adapter; over OS() it is vfs.Default
-//	        │ FS, File                    │ FS, File
-//	        ├─────────────────────────────┘
-//	     Faulty                                     optional: a Hook counts, fails, tears
-//	        │
-//	   OS() or *Mem                                 a Mem has the same Hook built in
+//	package volume                 Pebble (the index)
+//	     │                             │ vfs.FS
+//	     │                           Fuse        blows at the first failure
+//	     │                             │ vfs.FS
+//	     │                          PebbleFS     the adapter; over OS() it is vfs.Default
+//	     │ FS, File                    │ FS, File
+//	     ├─────────────────────────────┘
+//	  Faulty                                     optional: a Hook counts, fails, tears
+//	     │
+//	OS() or *Mem                                 a Mem has the same Hook built in
 //
 // # What survives a crash
 //

@@ -49,6 +49,15 @@ func useIndex(fuse *Fuse, wal bool) (durable int, err error) {
 		return 0, fuse.Check(err)
 	}
 	defer func() {
+		for round := range durable {
+			_, closer, getErr := db.Get(indexKey(round, round))
+			if getErr == nil {
+				getErr = closer.Close()
+			}
+			if errors.Is(getErr, pebble.ErrNotFound) {
+				err = fmt.Errorf("round %d, called durable: got it not found (fuse: %v)", round, err)
+			}
+		}
 		closeErr := fuse.Check(db.Close())
 		if err == nil {
 			err = closeErr
@@ -168,6 +177,9 @@ func failNth(t *testing.T, kind OpKind, nth int64, wal bool) (failed bool) {
 	var err error
 	within(t, what, func() { durable, err = useIndex(fuse, wal) })
 	m.SetHook(nil)
+	if err != nil && fuse.Blown() != nil && err != fuse.Blown() {
+		t.Fatalf("%s: got %v, want only the failure itself", what, err)
+	}
 	if seen.Load() < nth {
 		if err != nil {
 			t.Fatalf("without a failure: got %v", err)
