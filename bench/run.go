@@ -51,7 +51,7 @@ func (l *load) verdict(ctx context.Context) error {
 		return ais.Errorf(ais.Canceled, "stopped before the end: %w", err)
 	}
 	if n := l.errors.Load(); n > int64(l.plan.ErrorMax) {
-		return ais.Errorf(ais.KindOf(*l.first.Load()), "gave up after %d failed operations; the first: %w", n, *l.first.Load())
+		return ais.Errorf(ais.KindOf(*l.first.Load()), "gave up after more than %d failed operations; the first: %w", l.plan.ErrorMax, *l.first.Load())
 	}
 	return nil
 }
