@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -332,6 +334,33 @@ func TestTwoProcessesCannotOpenOneState(t *testing.T) {
 			s.Close()
 		}
 		t.Errorf("second open: got %v, want kind Unavailable", err)
+	}
+}
+
+// On a real disk: the same, and nobody but the owner can look in.
+func TestOnRealDisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "deep", "control")
+	o := Options{FS: disk.OS(), Dir: dir, Logger: slog.New(slog.DiscardHandler), SnapshotEvery: 7}
+	var want []byte
+	for i, c := range script() {
+		s, err := Open(o)
+		if err != nil {
+			t.Fatalf("open before command %d: %v", i+1, err)
+		}
+		if got := stateBytes(t, s.View()); want != nil && !bytes.Equal(got, want) {
+			t.Errorf("before command %d: got\n%s\nwant\n%s", i+1, got, want)
+		}
+		s.Propose(t.Context(), c)
+		want = stateBytes(t, s.View())
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, d := range []string{dir, filepath.Join(dir, "db")} {
+		info, err := os.Stat(d)
+		if err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v, want mode 0700: there are secrets in it", d, info.Mode(), err)
+		}
 	}
 }
 

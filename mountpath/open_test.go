@@ -422,6 +422,46 @@ func TestCrashAtEveryStep(t *testing.T) {
 	}
 }
 
+// The same for the very first start: what it had made durable before it served is found again, what it
+// had begun is taken up or begun anew.
+func TestCrashAtTheFirstStart(t *testing.T) {
+	for step := int64(1); ; step++ {
+		m := newDisk(t)
+		_, before := m.Ops()
+		m.SetHook(func(op disk.Op) error {
+			if op.Change >= before+step {
+				return disk.ErrCrashed
+			}
+			return nil
+		})
+		first, err := Open(t.Context(), options(m, "/d1", "/d2"))
+		for _, mode := range []disk.CrashMode{disk.LoseAll, disk.KeepAll, disk.Random} {
+			o := options(m.Clone().Crash(rand.New(rand.NewPCG(uint64(step), 2)), mode), "/d1", "/d2")
+			draw := uint64(0xf0)
+			o.NewID = func() (uint64, error) { draw++; return draw, nil }
+			again, err2 := Open(t.Context(), o)
+			if err2 != nil {
+				t.Fatalf("crash at change %d (mode %d): the next start fails: %v", step, mode, err2)
+			}
+			for _, p := range again.Paths() {
+				if p.Err() != nil || len(again.Paths()) != 2 {
+					t.Errorf("crash at change %d: %d mountpaths, %s: %v; want 2 that serve", step, len(again.Paths()), p.Dir, p.Err())
+				}
+			}
+			if err == nil && (again.Target() != first.Target() || again.Epoch() <= first.Epoch() || again.slots != first.slots) {
+				t.Errorf("crash at change %d (mode %d): after a start that served, target %s in epoch %d, want %s in a later one than %d, slots where they were",
+					step, mode, again.Target(), again.Epoch(), first.Target(), first.Epoch())
+			}
+		}
+		if err == nil && first.Paths()[0].Err() == nil && first.Paths()[1].Err() == nil {
+			if step < 20 {
+				t.Fatalf("a first start took only %d changes: the crash points were not reached", step)
+			}
+			return
+		}
+	}
+}
+
 func TestOnRealDisk(t *testing.T) {
 	dir := t.TempDir()
 	o := options(disk.OS(), path.Join(dir, "d1"), path.Join(dir, "deep/er/d2"))
