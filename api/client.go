@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed9b016523/ais"
@@ -118,8 +118,10 @@ func (c *Client) send(ctx context.Context, k *call) (*http.Response, error) {
 	for name, values := range k.header {
 		r.Header[name] = values
 	}
+	var sent *sentBody
 	if k.body != nil {
-		r.Body, r.ContentLength = io.NopCloser(k.body), k.size
+		sent = &sentBody{Reader: k.body}
+		r.Body, r.ContentLength = io.NopCloser(sent), k.size
 		if k.size == 0 {
 			r.Body = http.NoBody
 		}
@@ -135,12 +137,48 @@ func (c *Client) send(ctx context.Context, k *call) (*http.Response, error) {
 		if ctx.Err() != nil {
 			return nil, ais.Errorf(ais.Canceled, "%s: %w", k.method, err)
 		}
-		if e, ok := errors.AsType[*ais.Error](err); ok {
-			return nil, e // of the body that was to be sent
+		if berr := sent.failure(k.size); berr != nil {
+			return nil, ais.NounErrorf(ais.Invalid, ais.NounBody, "%s: %w", k.method, berr)
 		}
 		return nil, ais.Errorf(ais.Unavailable, "%s: %w", c.endpoint.Host, err)
 	}
 	return resp, nil
+}
+
+// sentBody is the body of a request. It remembers how reading it ended, to tell a body that failed from
+// a server that did. The transport may still read it while the request has failed already.
+type sentBody struct {
+	io.Reader
+	mu  sync.Mutex
+	n   int64
+	err error
+}
+
+func (b *sentBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.n += int64(n)
+	if err != nil {
+		b.err = err
+	}
+	return n, err
+}
+
+// failure says what was wrong with a body of size bytes (-1: any number); nil if nothing was.
+func (b *sentBody) failure(size int64) error {
+	if b == nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.err != nil && b.err != io.EOF:
+		return b.err
+	case b.err == io.EOF && b.n < size:
+		return fmt.Errorf("the body ended after %d of %d bytes: %w", b.n, size, io.ErrUnexpectedEOF)
+	}
+	return nil
 }
 
 // expectFrom is the size of a body from which the server is asked first whether it wants it.

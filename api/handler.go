@@ -73,7 +73,7 @@ func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
 // route lets a request in and hands it on. Nothing is done for a request that is not verified, but to
 // tell it what the API is.
 func (h *Handler) route(ctx *fasthttp.RequestCtx, path, query []byte) error {
-	if string(path) == documentPath && (ctx.IsGet() || ctx.IsHead()) {
+	if string(path) == documentPath && ctx.IsGet() {
 		front.SetOperation(ctx, "GET "+documentPath)
 		sendDocument(ctx)
 		return nil

@@ -50,3 +50,12 @@ func listedBucket(ctx *fasthttp.RequestCtx, path []byte) (bucket string, ok bool
 	name, ok := bytes.CutSuffix(rest, []byte("/objects"))
 	return string(name), ok && len(name) > 0 && bytes.IndexByte(name, '/') < 0
 }
+
+// Routes is every route there is, as "GET /v1/buckets".
+func Routes() []string {
+	all := make([]string, len(routes))
+	for i, r := range routes {
+		all[i] = r.method + " " + r.pattern
+	}
+	return all
+}
