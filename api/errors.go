@@ -124,7 +124,7 @@ func (h *Handler) word(err error, method, resource, requestID string) (status in
 
 // reply answers with an error on the connection itself.
 func (h *Handler) reply(ctx *fasthttp.RequestCtx, path []byte, err error) {
-	if notModified(err) {
+	if ais.NounOf(err) == nounNotModified {
 		ctx.SetStatusCode(http.StatusNotModified)
 		return
 	}

@@ -93,7 +93,7 @@ func (h *Handler) route(ctx *fasthttp.RequestCtx, path, query []byte) error {
 		return err
 	}
 	if who.identity.Kind == auth.Anonymous {
-		return errAnonymous
+		return unsigned()
 	}
 	if rest, ok := bytes.CutPrefix(path, []byte(objectsPrefix)); ok {
 		return h.object(ctx, &who, rest, query)
@@ -104,9 +104,10 @@ func (h *Handler) route(ctx *fasthttp.RequestCtx, path, query []byte) error {
 	return h.adapt(ctx, &who, path, query)
 }
 
-// errAnonymous asks for credentials.
-var errAnonymous = &ais.Error{Kind: ais.Denied, Noun: nounAnonymous,
-	Message: "this request is not signed: sign it by SigV4, or send a bearer token"}
+// unsigned asks for credentials.
+func unsigned() error {
+	return ais.NounErrorf(ais.Denied, nounAnonymous, "this request is not signed: sign it by SigV4, or send a bearer token")
+}
 
 // nounAnonymous marks the one refusal that is 401.
 const nounAnonymous ais.Noun = "anonymous"

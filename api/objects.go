@@ -112,7 +112,7 @@ func (r *objectRequest) describe(o *ais.Object) (span, error) {
 	if err := condition.Check(o); err != nil {
 		switch ais.NounOf(err) {
 		case "If-None-Match", "If-Modified-Since":
-			return span{}, errNotModified
+			return span{}, ais.NounErrorf(ais.Precondition, nounNotModified, "not modified")
 		}
 		return span{}, err
 	}
@@ -198,7 +198,5 @@ func (h *Handler) deleteObject(r *objectRequest) error {
 // nounLength marks a PUT that does not say how long its body is: 411.
 const nounLength ais.Noun = "length"
 
-// errNotModified ends a read that asked for news only, where there is none.
-var errNotModified = &ais.Error{Kind: ais.Precondition, Noun: "not-modified", Message: "not modified"}
-
-func notModified(err error) bool { return err == error(errNotModified) }
+// nounNotModified marks the end of a read that asked for news only, where there is none: 304.
+const nounNotModified ais.Noun = "not-modified"
