@@ -3,7 +3,6 @@ package s3
 import (
 	"bytes"
 	"encoding/xml"
-	"errors"
 	"io"
 
 	"github.com/seed9b016523/ais"
@@ -33,28 +32,30 @@ const depthMax = 16
 // parseXML reads a document into v. encoding/xml knows no entities but the five of XML, so nothing
 // can grow in it; the size is bounded by whoever read the body, the depth here.
 func parseXML(b []byte, v any) error {
-	d := xml.NewDecoder(bytes.NewReader(b))
-	for depth := 0; ; {
-		token, err := d.RawToken()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return &failure{code: codeMalformedXML, err: err}
-		}
-		switch token.(type) {
-		case xml.StartElement:
-			if depth++; depth > depthMax {
-				return fail(codeMalformedXML)
-			}
-		case xml.EndElement:
-			depth--
-		case xml.Directive:
-			return fail(codeMalformedXML)
-		}
-	}
-	if err := xml.Unmarshal(b, v); err != nil {
+	tokens := &shallow{raw: xml.NewDecoder(bytes.NewReader(b))}
+	if err := xml.NewTokenDecoder(tokens).Decode(v); err != nil {
 		return &failure{code: codeMalformedXML, err: err}
 	}
 	return nil
+}
+
+// shallow passes tokens on until elements are nested too deeply.
+type shallow struct {
+	raw   *xml.Decoder
+	depth int
+}
+
+func (s *shallow) Token() (xml.Token, error) {
+	token, err := s.raw.RawToken()
+	switch token.(type) {
+	case xml.StartElement:
+		if s.depth++; s.depth > depthMax {
+			return nil, fail(codeMalformedXML)
+		}
+	case xml.EndElement:
+		s.depth--
+	case xml.Directive:
+		return nil, fail(codeMalformedXML)
+	}
+	return token, err
 }
