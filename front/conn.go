@@ -57,7 +57,7 @@ type conn struct {
 // lost to a reset (RFC 9112 §9.6).
 const (
 	lingerTime  = time.Second
-	lingerBytes = 4 << 20
+	lingerBytes = 16 << 20 // a part of an upload: many clients send all of it before they look
 	// discardMax is how much of a body that nobody wanted is read to keep the connection.
 	discardMax = 64 << 10
 )

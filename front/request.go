@@ -159,7 +159,7 @@ func (s *Server) doorOf(target, host []byte) door {
 	if len(path) < 3 || string(path[:3]) != "/v1" || len(path) > 3 && path[3] != '/' {
 		return doorS3
 	}
-	if d := s.config.Domain; d != "" {
+	if d := *s.domain.Load(); d != "" {
 		host := hostName(string(host))
 		if cut := len(host) - len(d); cut > 1 && host[cut-1] == '.' && strings.EqualFold(host[cut:], d) {
 			return doorS3

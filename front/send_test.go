@@ -55,7 +55,9 @@ func (o *object) WriteRange(_ context.Context, w io.Writer, offset, size int64) 
 				if err != nil {
 					return err
 				}
-				w = tcp
+				if tcp != nil {
+					w = tcp
+				}
 			}
 		}
 		if _, err := w.Write(p[:n]); err != nil {

@@ -42,6 +42,7 @@ type Server struct {
 	base     context.Context // of all requests: ends when what is left of them is cut
 	ids      uint64          // random, the high bits of request ids
 	lastID   atomic.Uint64
+	domain   atomic.Pointer[string]
 	inFlight atomic.Int64
 	draining atomic.Bool // no request but those in flight
 	halted   atomic.Bool // those neither
@@ -60,6 +61,7 @@ func New(config Config, handlers Handlers, log *slog.Logger) *Server {
 		conns:    make(map[*conn]struct{}),
 	}
 	s.metrics.init()
+	s.SetDomain(config.Domain)
 	s.http = fasthttp.Server{
 		Handler:                      s.serve,
 		HeaderReceived:               hideFraming,
@@ -79,6 +81,9 @@ func New(config Config, handlers Handlers, log *slog.Logger) *Server {
 
 // writeBuffer holds the header of a reply and a small object, so that both leave in one call.
 const writeBuffer = 8 << 10
+
+// SetDomain puts another domain in the place of Config.Domain, for the requests that come from now on.
+func (s *Server) SetDomain(domain string) { s.domain.Store(&domain) }
 
 // Metrics is what the server counts.
 func (s *Server) Metrics() prometheus.Collector { return collector{s} }
