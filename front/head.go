@@ -56,7 +56,7 @@ func parseFraming(head []byte) (f framing) {
 		if colon <= 0 || bytes.IndexByte(line[:colon], ' ') >= 0 || bytes.IndexByte(line[:colon], '\t') >= 0 {
 			return refuse(400, "malformed header line")
 		}
-		switch name, value := line[:colon], bytes.Trim(line[colon+1:], " \t"); colon {
+		switch name, value := line[:colon], trimBlank(line[colon+1:]); colon {
 		case len("host"):
 			if isName(name, "host") {
 				hosts++
@@ -110,7 +110,7 @@ func parseFraming(head []byte) (f framing) {
 // connection reads one Connection header, a list of options.
 func (f *framing) connection(value []byte) {
 	for option := range bytes.SplitSeq(value, []byte{','}) {
-		switch option = bytes.Trim(option, " \t"); {
+		switch option = trimBlank(option); {
 		case isName(option, "close"):
 			f.close = true
 		case f.http10 && isName(option, "keep-alive"):
@@ -126,6 +126,17 @@ func cutLine(b []byte) (line, rest []byte, ok bool) {
 		return nil, nil, false
 	}
 	return b[:n-1], b[n+1:], true
+}
+
+// trimBlank cuts off the white space that may stand around a value.
+func trimBlank(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 // isName compares without regard to case; lower is in lower case.
