@@ -41,7 +41,9 @@ type Config struct {
 	Domains []string
 	// Host names this node in replies (x-amz-id-2), so that a request can be found in a cluster's logs.
 	Host string
-	Log  *slog.Logger
+	// Now is the clock of signatures. Nil: the time at which front took the request.
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Handler answers S3 requests. It is safe for any number of goroutines, and starts none.
@@ -163,4 +165,9 @@ func (r *request) context() context.Context { return front.Context(r.ctx) }
 func (r *request) arg(name string) string { return string(r.args.Peek(name)) }
 
 // now is the time at which the request came.
-func (r *request) now() time.Time { return r.ctx.Time() }
+func (r *request) now() time.Time {
+	if now := r.h.config.Now; now != nil {
+		return now()
+	}
+	return r.ctx.Time()
+}
