@@ -21,17 +21,16 @@ var unknownTag = ais.ETag{Parts: math.MaxUint32}
 
 // readCondition reads one set of conditional headers.
 func (r *request) readCondition(names conditionNames) (c ais.Condition) {
-	h := &r.ctx.Request.Header
-	if v := h.Peek(names.match); len(v) > 0 {
+	if v := r.peek(names.match); len(v) > 0 {
 		c.IfMatch, c.IfMatchAny = parseTags(string(v), false)
 	}
-	if v := h.Peek(names.noneMatch); len(v) > 0 {
+	if v := r.peek(names.noneMatch); len(v) > 0 {
 		c.IfNoneMatch, c.IfNoneMatchAny = parseTags(string(v), true)
 	}
-	if v := h.Peek(names.modified); len(v) > 0 {
+	if v := r.peek(names.modified); len(v) > 0 {
 		c.IfModifiedSince, _ = parseHTTPTime(string(v))
 	}
-	if v := h.Peek(names.unmodified); len(v) > 0 {
+	if v := r.peek(names.unmodified); len(v) > 0 {
 		c.IfUnmodifiedSince, _ = parseHTTPTime(string(v))
 	}
 	return c

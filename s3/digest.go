@@ -190,7 +190,7 @@ func (r *request) readDigests() (want digests, err error) {
 
 // readContentMD5 reads Content-MD5; nil where it is absent.
 func (r *request) readContentMD5() ([]byte, error) {
-	header := r.ctx.Request.Header.Peek(headerContentMD5)
+	header := r.peek(headerContentMD5)
 	if header == nil {
 		return nil, nil
 	}
@@ -215,7 +215,7 @@ var checksumHeaders = [...]string{
 // object's composite checksum stands its number of parts, which is cut off.
 func (r *request) readChecksumHeader() (found ais.ChecksumAlgorithm, value []byte, err error) {
 	for a := ais.ChecksumCRC32; a <= ais.ChecksumSHA256; a++ {
-		header := r.ctx.Request.Header.Peek(checksumHeaders[a])
+		header := r.peek(checksumHeaders[a])
 		if len(header) == 0 {
 			continue
 		}

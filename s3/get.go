@@ -110,7 +110,7 @@ func (r *request) describe(o *ais.Object, parts ais.ObjectReader) (span, error) 
 		r.ctx.SetStatusCode(status)
 		r.setContentRange(piece, o.Size)
 	}
-	if piece.size == o.Size && equalFold(r.ctx.Request.Header.Peek(headerChecksumMode), "enabled") {
+	if piece.size == o.Size && equalFold(r.peek(headerChecksumMode), "enabled") {
 		r.setChecksum(&o.Attributes.Checksum)
 	}
 	return piece, nil

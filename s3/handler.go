@@ -144,7 +144,7 @@ func (r *request) run() (err error) {
 	if len(r.query) > 0 {
 		r.args.ParseBytes(r.query)
 	}
-	copies := len(header.Peek(headerCopySource)) > 0
+	copies := len(r.peek(headerCopySource)) > 0
 	if r.op, err = r.h.router.find(header.Method(), r.address.resource(), &r.args, copies); err != nil {
 		return err
 	}

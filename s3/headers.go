@@ -30,7 +30,7 @@ const (
 	headerCopyRange         = "X-Amz-Copy-Source-Range"
 	headerCopyVersion       = "X-Amz-Copy-Source-Version-Id"
 	headerDeleteMarker      = "X-Amz-Delete-Marker"
-	headerETag              = "Etag"
+	headerETag              = "ETag"
 	headerExpires           = "Expires"
 	headerID2               = "X-Amz-Id-2"
 	headerIfMatch           = "If-Match"
@@ -64,13 +64,14 @@ const defaultContentType = "binary/octet-stream"
 const contentTypeXML = "application/xml"
 
 // header gives a header of the request; "" where it is absent. name is canonical.
-func (r *request) header(name string) string {
-	return string(r.ctx.Request.Header.Peek(name))
-}
+func (r *request) header(name string) string { return string(r.peek(name)) }
+
+// peek is header without a copy: the slice is valid while the request is.
+func (r *request) peek(name string) []byte { return r.ctx.Request.Header.PeekCanonical([]byte(name)) }
 
 // hasHeader reports whether the request has a header that is not empty.
 func (r *request) hasHeader(name string) bool {
-	return len(r.ctx.Request.Header.Peek(name)) > 0
+	return len(r.peek(name)) > 0
 }
 
 // set sets a header of the reply. name is canonical.
