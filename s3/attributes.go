@@ -29,10 +29,14 @@ func (r *request) readAttributes() (ais.Attributes, error) {
 	}
 	if r.identity.Kind == auth.Presigned { // signers move x-amz- headers into the query
 		for name, value := range r.args.All() {
-			if len(name) > len("x-amz-") && equalFold(name[:len("x-amz-")], "x-amz-") {
-				if err := setAttribute(&a, canonical(name), value); err != nil {
-					return a, err
-				}
+			if _, ok := cutPrefixFold(name, "x-amz-"); !ok {
+				continue
+			}
+			if !headerText(name, value) {
+				return a, failArgument("Invalid Argument", "x-amz-", string(name))
+			}
+			if err := setAttribute(&a, canonical(name), value); err != nil {
+				return a, err
 			}
 		}
 	}
@@ -45,6 +49,22 @@ func (r *request) readAttributes() (ais.Attributes, error) {
 			{Name: "Size", Value: itoa(int64(size))}, {Name: "MaxSizeAllowed", Value: itoa(metadataMax)}}}
 	}
 	return a, nil
+}
+
+// headerText reports whether name and value could be a header. What comes by the query may hold any
+// byte, and will be sent to others as a header.
+func headerText(name, value []byte) bool {
+	for _, c := range name {
+		if c != '-' && c != '_' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	for _, c := range value {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // canonical gives a header name the form in which fasthttp keeps it: X-Amz-Acl.

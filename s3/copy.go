@@ -60,10 +60,8 @@ func (r *request) openSource() (copySource, ais.ObjectReader, error) {
 	if err != nil {
 		return src, nil, err
 	}
-	if p := r.h.config.Policy; p != nil {
-		if err := p.Allow(r.identity, "GetObject", bucket, src.key); err != nil {
-			return src, nil, err
-		}
+	if err := r.allow("GetObject", bucket, src.key); err != nil {
+		return src, nil, err
 	}
 	reader, err := r.h.config.Objects.Open(r.context(), bucket, src.key, src.version)
 	if err != nil {

@@ -143,6 +143,9 @@ func (r *request) deleteOne(t *deleteTarget) (ais.DeleteResult, error) {
 	if err := checkKey(t.Key); err != nil {
 		return ais.DeleteResult{}, err
 	}
+	if err := r.allow("DeleteObject", r.bucket, t.Key); err != nil {
+		return ais.DeleteResult{}, err
+	}
 	request := &ais.DeleteRequest{Bucket: r.bucket, Name: t.Key}
 	if t.VersionID != "" {
 		v, err := parseVersion(t.VersionID)

@@ -32,9 +32,18 @@ func (r *request) pass() error {
 		if r.bucket, err = r.lookup(r.address.bucket); err != nil {
 			return err
 		}
+		return r.allow(r.op.name, r.bucket, r.address.key)
 	}
+	if r.op.on == onBucket {
+		return r.allow(r.op.name, &ais.Bucket{Name: r.address.bucket}, "")
+	}
+	return r.allow(r.op.name, nil, "")
+}
+
+// allow asks the policy.
+func (r *request) allow(op Operation, bucket *ais.Bucket, key string) error {
 	if p := r.h.config.Policy; p != nil {
-		return p.Allow(r.identity, r.op.name, r.bucket, r.address.key)
+		return p.Allow(r.identity, op, bucket, key)
 	}
 	return nil
 }

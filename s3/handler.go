@@ -19,9 +19,10 @@ type Verifier interface {
 	Authenticate(*auth.Request) (auth.Identity, auth.Payload, error)
 }
 
-// Policy decides what an identity may do. It is asked once per request, after the identity is
-// verified and before anything is done; bucket is nil for operations on the service and where a
-// bucket is to be made. A nil error allows.
+// Policy decides what an identity may do. It is asked after the identity is verified and before
+// anything is done, once per request, and once more for the source of a copy (as GetObject) and for
+// each name of DeleteObjects (as DeleteObject). bucket is nil for operations on the service; of one
+// that is to be made it has only the name. A nil error allows.
 type Policy interface {
 	Allow(id auth.Identity, op Operation, bucket *ais.Bucket, key string) error
 }

@@ -44,6 +44,7 @@ const (
 	headerLocation          = "Location"
 	headerMetadataDirective = "X-Amz-Metadata-Directive"
 	headerMetaPrefix        = "X-Amz-Meta-"
+	headerMissingMeta       = "X-Amz-Missing-Meta"
 	headerMultipartSize     = "X-Amz-Mp-Object-Size"
 	headerPartsCount        = "X-Amz-Mp-Parts-Count"
 	headerRange             = "Range"
@@ -137,17 +138,29 @@ func (r *request) setObject(o *ais.Object) {
 	if len(a.Tags) > 0 {
 		r.setInt(headerTaggingCount, int64(len(a.Tags)))
 	}
+	missing := int64(0)
 	for i := range a.User {
-		r.setUser(&a.User[i])
+		if !r.setUser(&a.User[i]) {
+			missing++
+		}
+	}
+	if missing > 0 {
+		r.setInt(headerMissingMeta, missing)
 	}
 }
 
-// setUser sets one header of user metadata.
-func (r *request) setUser(p *ais.Pair) {
+// setUser sets one header of user metadata; false if it is none that a header can carry, which can
+// only have come by another front than this.
+func (r *request) setUser(p *ais.Pair) bool {
 	var buf [128]byte
 	name := append(buf[:0], headerMetaPrefix...)
 	name = append(name, p.Name...)
-	r.ctx.Response.Header.SetBytesK(name, encodeMetadata(p.Value))
+	value := encodeMetadata(p.Value)
+	if !headerText(name, []byte(value)) {
+		return false
+	}
+	r.ctx.Response.Header.SetBytesK(name, value)
+	return true
 }
 
 // overrides are the query parameters by which a signed request names headers of the reply.

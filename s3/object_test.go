@@ -416,6 +416,33 @@ func TestPresigned(t *testing.T) {
 	}
 }
 
+// TestPresignedAttributes: signers move headers into the query, where a value may hold any byte.
+func TestPresignedAttributes(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("bucket")
+	for _, c := range []struct {
+		query  string
+		status int
+	}{
+		{"x-amz-meta-colour=blue&x-amz-acl=private&x-amz-tagging=a%3D1", 200},
+		{"X-Amz-Meta-Colour=blue", 200},
+		{"x-amz-meta-colour=blue%0D%0AX-Evil:1", 400},
+		{"x-amz-meta-colour%0D%0AX-Evil=1", 400},
+		{"x-amz-acl=public-read", 400},
+	} {
+		put := w.request("PUT", "/bucket/key?"+c.query, "hello")
+		if err := w.signer.PresignHTTP(put, time.Minute, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.send(put); got.status != c.status {
+			t.Errorf("presigned with %s: got %d %s, want %d", c.query, got.status, got.body, c.status)
+		}
+	}
+	if got := w.do("HEAD", "/bucket/key", "").header.Get("X-Amz-Meta-Colour"); got != "blue" {
+		t.Errorf("metadata by the query: got %q, want blue", got)
+	}
+}
+
 func TestVirtualHost(t *testing.T) {
 	w := newWorld(t)
 	w.bucket("bucket")

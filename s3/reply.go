@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/front"
@@ -48,10 +49,10 @@ func (h *Handler) appendError(b []byte, f *failure, resource, requestID string) 
 	b = append(b, "<Error>"...)
 	b = appendElement(b, "Code", answers[f.code].name)
 	b = appendElement(b, "Message", message)
-	for _, d := range f.detail {
-		b = appendElement(b, d.Name, d.Value)
+	for _, d := range f.detail { // what the client sent need not be UTF-8
+		b = appendElement(b, d.Name, strings.ToValidUTF8(d.Value, "\uFFFD"))
 	}
-	b = appendElement(b, "Resource", resource)
+	b = appendElement(b, "Resource", strings.ToValidUTF8(resource, "\uFFFD"))
 	b = appendElement(b, "RequestId", requestID)
 	b = appendElement(b, "HostId", string(h.id2))
 	return append(b, "</Error>"...)
