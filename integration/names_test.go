@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -209,15 +210,16 @@ func firstDifference(got, want []string) string {
 	return "no difference"
 }
 
-// each runs do for all names, several at a time, and reports every error.
+// each runs do for all names, several at a time, and reports the first few errors.
 func each(t *testing.T, all []string, do func(name string) error) {
 	t.Helper()
 	work := make(chan string)
 	var wg sync.WaitGroup
+	var failed atomic.Int32
 	for range 8 {
 		wg.Go(func() {
 			for name := range work {
-				if err := do(name); err != nil {
+				if err := do(name); err != nil && failed.Add(1) <= 5 {
 					t.Error(err)
 				}
 			}
@@ -228,8 +230,8 @@ func each(t *testing.T, all []string, do func(name string) error) {
 	}
 	close(work)
 	wg.Wait()
-	if t.Failed() {
-		t.FailNow()
+	if n := failed.Load(); n > 0 {
+		t.Fatalf("%d of %d names failed", n, len(all))
 	}
 }
 
