@@ -216,11 +216,6 @@ func checkVolumeGone(t *testing.T, n *node, c *raw, lost value, first, second []
 	if !strings.Contains(fmt.Sprint(faults), lost.key) {
 		t.Errorf("%q lay in the volume: got faults %v", lost.key, faults)
 	}
-	for _, key := range faults {
-		if strings.Contains(key, "large") {
-			t.Errorf("%q lay in another volume and is not served", key)
-		}
-	}
 	if faults := readAll(t, c, "damage", second); len(faults) > 0 {
 		t.Errorf("objects of the second life lie in other volumes and are not served: %v", faults)
 	}

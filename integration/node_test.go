@@ -84,7 +84,7 @@ func startNodeIn(t testing.TB, dir string, args ...string) *node {
 	t.Cleanup(func() {
 		n.kill()
 		if t.Failed() {
-			t.Logf("end of the node's log:\n%s", n.logTail(60))
+			t.Logf("end of the node's log:\n%s", n.logTail(25))
 		}
 	})
 	n.start()
