@@ -44,3 +44,9 @@ func hasETag(tags []ETag, t ETag) bool {
 	}
 	return false
 }
+
+// IsZero reports whether the condition always holds, so that nothing need be read to check it.
+func (c *Condition) IsZero() bool {
+	return !c.IfMatchAny && !c.IfNoneMatchAny && c.IfMatch == nil && c.IfNoneMatch == nil && c.IfModifiedSince == 0 &&
+		c.IfUnmodifiedSince == 0 && c.IfSize == nil && c.IfModifiedTime == 0
+}

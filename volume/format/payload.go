@@ -28,11 +28,17 @@ func HashPayload(p []byte, table []byte) (hash uint64, tbl []byte) {
 	start := len(table)
 	for len(p) > 0 {
 		n := min(len(p), BlockSize)
-		table = binary.LittleEndian.AppendUint32(table, uint32(n))
-		table = binary.LittleEndian.AppendUint64(table, HashBlock(p[:n]))
+		table = AppendTableEntry(table, p[:n])
 		p = p[n:]
 	}
 	return HashBlock(table[start:]), table
+}
+
+// AppendTableEntry appends one block's entry to a block table, for whoever hashes a payload while it
+// arrives. All blocks but the last have BlockSize bytes.
+func AppendTableEntry(table, block []byte) []byte {
+	table = binary.LittleEndian.AppendUint32(table, uint32(len(block)))
+	return binary.LittleEndian.AppendUint64(table, HashBlock(block))
 }
 
 // blocks is the number of blocks of a payload.

@@ -1,0 +1,279 @@
+package volume
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/seed9b016523/ais"
+)
+
+// seeksMax bounds the seeks over common prefixes in one page, and skipsMax the rows passed over, so
+// that a page costs about the same whatever lies in the bucket. A page cut by them is Truncated.
+const (
+	seeksMax = 4096
+	skipsMax = 100_000
+)
+
+// List gives one page of a bucket in name order.
+func (s *Store) List(r *ais.ListRequest) (*ais.ListPage, error) {
+	if err := s.broken(); err != nil {
+		return nil, err
+	}
+	if r.Limit <= 0 {
+		return &ais.ListPage{}, nil
+	}
+	if r.Versions {
+		return s.listVersions(r)
+	}
+	base := appendBucket(nil, spaceCurrent, r.Bucket.ID)
+	lower := append(bytes.Clone(base), r.Prefix...)
+	upper := successor(bytes.Clone(lower))
+	if r.After >= r.Prefix && r.After != "" {
+		lower = startAfter(bytes.Clone(base), r)
+		if lower == nil {
+			return &ais.ListPage{}, nil
+		}
+	}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return nil, s.readError(s.indexError(err))
+	}
+	page, err := fillPage(it, len(base), base, r)
+	if e := it.Close(); err == nil && e != nil {
+		err = s.indexError(e)
+	}
+	return page, s.readError(err)
+}
+
+// startAfter gives the first key that a page after r.After may have: nil if there is none.
+func startAfter(base []byte, r *ais.ListRequest) []byte {
+	if r.Delimiter != "" && strings.HasPrefix(r.After, r.Prefix) {
+		if rest := r.After[len(r.Prefix):]; rest != "" && strings.Index(rest, r.Delimiter) == len(rest)-len(r.Delimiter) {
+			return successor(append(base, r.After...))
+		}
+	}
+	return append(append(base, r.After...), 0)
+}
+
+// fillPage walks the current rows of a bucket. Names of a page share one string.
+func fillPage(it *pebble.Iterator, skip int, base []byte, r *ais.ListRequest) (*ais.ListPage, error) {
+	page := &ais.ListPage{}
+	var names []byte
+	ends := make([]int, 0, min(r.Limit, 1000))
+	seeks := 0
+	seek := make([]byte, 0, 256)
+	valid := it.First()
+	for valid {
+		name := it.Key()[skip:]
+		if len(page.Entries) == r.Limit || seeks > seeksMax {
+			page.Truncated = true
+			break
+		}
+		if r.Delimiter != "" {
+			if i := bytes.Index(name[len(r.Prefix):], []byte(r.Delimiter)); i >= 0 {
+				prefix := name[:len(r.Prefix)+i+len(r.Delimiter)]
+				names = append(names, prefix...)
+				ends = append(ends, len(names))
+				page.Entries = append(page.Entries, ais.ListEntry{IsPrefix: true})
+				seek = append(append(seek[:0], base...), prefix...)
+				next := successor(seek)
+				if next == nil {
+					break
+				}
+				seeks++
+				valid = it.SeekGE(next)
+				continue
+			}
+		}
+		e, err := listEntry(it.Value())
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name...)
+		ends = append(ends, len(names))
+		page.Entries = append(page.Entries, e)
+		valid = it.Next()
+	}
+	if err := it.Error(); err != nil {
+		return nil, ais.Errorf(ais.Internal, "list: %w", err)
+	}
+	all, from := string(names), 0
+	for i := range page.Entries {
+		page.Entries[i].Name = all[from:ends[i]]
+		from = ends[i]
+	}
+	if n := len(page.Entries); page.Truncated && n > 0 {
+		page.Next = page.Entries[n-1].Name
+	}
+	return page, nil
+}
+
+// listEntry decodes what a listing shows of a row.
+func listEntry(v []byte) (ais.ListEntry, error) {
+	r, err := decodeRow(v)
+	if err != nil {
+		return ais.ListEntry{}, err
+	}
+	return entryOf(&r), nil
+}
+
+func entryOf(r *row) ais.ListEntry {
+	return ais.ListEntry{DeleteMarker: r.Kind == rowMarker, Latest: true, Version: r.version(), Size: r.Size,
+		ModifiedUnix: r.ModifiedUnix, ETag: r.ETag, Checksum: r.Checksum, Composite: r.Composite, StorageClass: r.StorageClass}
+}
+
+// listVersions walks current rows and noncurrent versions side by side: within a name newest first.
+func (s *Store) listVersions(r *ais.ListRequest) (*ais.ListPage, error) {
+	w := &versionWalk{s: s, r: r, curBase: appendBucket(nil, spaceCurrent, r.Bucket.ID), verBase: appendBucket(nil, spaceVersion, r.Bucket.ID)}
+	if err := w.open(); err != nil {
+		return nil, s.readError(err)
+	}
+	err := w.fill()
+	for _, it := range []*pebble.Iterator{w.cur, w.ver} {
+		if e := it.Error(); err == nil && e != nil {
+			err = s.indexError(e)
+		}
+		if e := it.Close(); err == nil && e != nil {
+			err = s.indexError(e)
+		}
+	}
+	if err != nil {
+		return nil, s.readError(err)
+	}
+	return &w.page, nil
+}
+
+type versionWalk struct {
+	s                *Store
+	r                *ais.ListRequest
+	curBase, verBase []byte
+	cur, ver         *pebble.Iterator
+	page             ais.ListPage
+	seeks            int
+}
+
+func (w *versionWalk) open() (err error) {
+	r := w.r
+	bounds := func(base []byte) *pebble.IterOptions {
+		return &pebble.IterOptions{LowerBound: base, UpperBound: successor(bytes.Clone(base))}
+	}
+	if w.cur, err = w.s.db.NewIter(bounds(bytes.Clone(w.curBase))); err != nil {
+		return w.s.indexError(err)
+	}
+	if w.ver, err = w.s.db.NewIter(bounds(bytes.Clone(w.verBase))); err != nil {
+		_ = w.cur.Close()
+		return w.s.indexError(err)
+	}
+	from := r.Prefix
+	if r.After == "" || r.After < r.Prefix {
+		w.seek(from)
+		return nil
+	}
+	if r.AfterVersion != nil {
+		return w.seekVersion(r.After, *r.AfterVersion)
+	}
+	key := startAfter(bytes.Clone(w.curBase), r)
+	if key == nil {
+		key = successor(bytes.Clone(w.curBase))
+	}
+	w.cur.SeekGE(key)
+	if key := startAfter(nil, r); key == nil {
+		w.ver.SeekGE(successor(bytes.Clone(w.verBase)))
+	} else {
+		w.ver.SeekGE(w.escapedFrom(key))
+	}
+	return nil
+}
+
+// escapedFrom is the least version key of a name that is not below name.
+func (w *versionWalk) escapedFrom(name []byte) []byte {
+	k := appendEscaped(bytes.Clone(w.verBase), string(name))
+	return k[:len(k)-2] // without the end mark: everything that begins so or sorts behind
+}
+
+func (w *versionWalk) seek(name string) {
+	w.cur.SeekGE(append(bytes.Clone(w.curBase), name...))
+	w.ver.SeekGE(w.escapedFrom([]byte(name)))
+}
+
+// seekVersion goes behind one version of a name.
+func (w *versionWalk) seekVersion(name string, v ais.VersionID) error {
+	x, at, cur, hasCur, err := w.s.find(w.s.db, nil, w.r.Bucket.ID, name, v)
+	if err != nil {
+		return err
+	}
+	created := ais.Stamp(v)
+	if at == asCurrent || at == asVersion {
+		created = x.Created
+	}
+	if hasCur && cur.Created.Less(created) {
+		w.cur.SeekGE(append(bytes.Clone(w.curBase), name...))
+	} else {
+		w.cur.SeekGE(append(append(bytes.Clone(w.curBase), name...), 0))
+	}
+	w.ver.SeekGE(append(versionKey(nil, w.r.Bucket.ID, name, created), 0))
+	return nil
+}
+
+func (w *versionWalk) fill() error {
+	r := w.r
+	shown := "" // the name whose newest version has been shown
+	if r.AfterVersion != nil {
+		shown = r.After
+	}
+	for {
+		var curName, verName []byte
+		if w.cur.Valid() {
+			curName = w.cur.Key()[len(w.curBase):]
+		}
+		if w.ver.Valid() {
+			n, _, ok := cutEscaped(w.ver.Key()[len(w.verBase):])
+			if !ok {
+				return ais.Errorf(ais.Corrupt, "version key %x does not decode", w.ver.Key())
+			}
+			verName = n
+		}
+		if curName == nil && verName == nil {
+			return nil
+		}
+		name, it := curName, w.cur
+		if curName == nil || verName != nil && bytes.Compare(verName, curName) < 0 {
+			name, it = verName, w.ver
+		}
+		if !bytes.HasPrefix(name, []byte(r.Prefix)) {
+			return nil
+		}
+		if len(w.page.Entries) == r.Limit || w.seeks > seeksMax {
+			w.page.Truncated = true
+			if n := len(w.page.Entries); n > 0 {
+				w.page.Next = w.page.Entries[n-1].Name
+				w.page.NextVersion = w.page.Entries[n-1].Version
+			}
+			return nil
+		}
+		if r.Delimiter != "" {
+			if i := bytes.Index(name[len(r.Prefix):], []byte(r.Delimiter)); i >= 0 {
+				prefix := string(name[:len(r.Prefix)+i+len(r.Delimiter)])
+				w.page.Entries = append(w.page.Entries, ais.ListEntry{Name: prefix, IsPrefix: true})
+				next := successor([]byte(prefix))
+				if next == nil {
+					return nil
+				}
+				w.seeks++
+				w.seek(string(next))
+				continue
+			}
+		}
+		e, err := listEntry(it.Value())
+		if err != nil {
+			return err
+		}
+		e.Name = string(name)
+		e.Latest = e.Name != shown
+		shown = e.Name
+		w.page.Entries = append(w.page.Entries, e)
+		it.Next()
+	}
+}

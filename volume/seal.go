@@ -1,0 +1,227 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/disk"
+	"github.com/seed9b016523/ais/volume/format"
+)
+
+// headerEnd is the offset of a volume's first record.
+const headerEnd = format.HeaderSize
+
+// keeperTick is how often the keeper looks whether something is due, if nobody wakes it.
+const keeperTick = time.Second
+
+// runKeeper is the keeper's goroutine: it seals full volumes, flushes the index in time, writes the
+// list of volumes, and finishes what recovery left to be written.
+func (s *Store) runKeeper(ctx context.Context) {
+	tick := time.NewTicker(keeperTick)
+	defer tick.Stop()
+	if err := s.finishRecovery(); err != nil {
+		s.opt.Logger.Error("finishing recovery", "mountpath", s.opt.Mountpath, "err", err)
+	}
+	last := time.Now()
+	for {
+		if err := s.keep(&last); err != nil && s.broken() == nil {
+			s.opt.Logger.Error("keeping volumes", "mountpath", s.opt.Mountpath, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.keeperWake:
+		}
+	}
+}
+
+// keep does what is due.
+func (s *Store) keep(last *time.Time) error {
+	if err := s.broken(); err != nil {
+		return err
+	}
+	for _, f := range s.fileList() {
+		f.mu.Lock()
+		due := f.mu.retired && f.mu.poisoned == nil && f.mu.writing != nil
+		done := f.mu.retired && f.mu.poisoned != nil && f.mu.writing != nil
+		f.mu.Unlock()
+		switch {
+		case done:
+			if err := errors.Join(f.closeWriting(), s.setState(f, StateClosed)); err != nil {
+				return err
+			}
+		case due && f.allIndexed():
+			if err := s.seal(f); err != nil {
+				return err
+			}
+			s.listDue.Store(true)
+		}
+	}
+	if s.listDue.Swap(false) {
+		if err := s.writeVolumeList(); err != nil {
+			return err
+		}
+	}
+	c := s.config.Load()
+	if n := s.unflushed.Load(); n >= c.FlushBytes || n > 0 && time.Since(*last) >= c.FlushInterval {
+		*last = time.Now()
+		return s.flushIndex()
+	}
+	return nil
+}
+
+// setState changes a volume's state in the index.
+func (s *Store) setState(f *file, to State) error {
+	return s.commitFunc(func(b *batch) error {
+		f.row.State = to
+		b.touch(f)
+		return nil
+	})
+}
+
+// seal ends a full volume: its footer behind the last record, the file cut to its end, synced. All of
+// it is indexed, and nobody appends to it any more.
+func (s *Store) seal(f *file) error {
+	f.mu.Lock()
+	entries, off := f.mu.footer, f.mu.written
+	f.mu.footer = nil
+	f.mu.Unlock()
+	payload := format.AppendFooter(nil, entries)
+	r := format.Record{Type: format.TypeFooter, LSN: s.opt.Clock.LSN(), Stored: uint64(len(payload)), Logical: uint64(len(payload))}
+	var table []byte
+	r.PayloadHash, table = format.HashPayload(payload, nil)
+	size := footprint(r.Type, f.class, r.Size())
+	buf := disk.AlignedBuffer(int((size + largeAlign - 1) &^ (largeAlign - 1)))
+	head := format.AppendHead(buf[:0], &r)
+	format.Place(head, f.placeID, off, uint64(off))
+	n := len(head)
+	n += copy(buf[n:], payload)
+	copy(buf[n:], table)
+	if f.class == format.ClassSmall {
+		buf = buf[:size]
+	}
+	err := func() error {
+		if _, err := f.mu.writing.WriteAt(buf, off); err != nil {
+			return fmt.Errorf("footer: %w", err)
+		}
+		if err := f.mu.writing.Truncate(off + size); err != nil {
+			return fmt.Errorf("truncate: %w", err)
+		}
+		f.mu.Lock()
+		f.mu.written = off + size
+		f.mu.Unlock()
+		return f.syncTo(off + size)
+	}()
+	if err != nil {
+		// The records are synced and indexed; the volume stays closed, without a footer.
+		s.dropPoisoned(f, fmt.Errorf("volume %s: seal: %w", f.id, err))
+		if e := s.writeSystem(&format.System{Kind: format.SystemLimit, Volume: f.id, Offset: uint64(off)}); e != nil {
+			s.fail(errors.Join(err, e))
+		}
+		return errors.Join(err, f.closeWriting(), s.setState(f, StateClosed))
+	}
+	if err := f.closeWriting(); err != nil {
+		return fmt.Errorf("volume %s: close: %w", f.id, err)
+	}
+	return s.commitFunc(func(b *batch) error {
+		f.row.State = StateSealed
+		f.wholeTo(off + size)
+		b.touch(f)
+		return nil
+	})
+}
+
+// hasFooter reports whether the volume ends in a footer that verifies: its last record, which is
+// looked for from the end.
+func (f *file) hasFooter() (bool, error) {
+	const most = 16 << 20 // a footer of a million records has 12 MiB
+	from := max(headerEnd, (f.size-most)&^(format.Align-1))
+	w := &window{f: f, to: f.size, size: windowSize}
+	for off := (f.size - 1) &^ (format.Align - 1); off >= from; off -= format.Align {
+		b, err := f.tailBytes(w, off)
+		if err != nil {
+			return false, err
+		}
+		if format.NextCandidate(b, 0) != 0 {
+			continue
+		}
+		rec, _, err := w.record(off, true)
+		if errors.Is(err, errNoRecord) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		return rec.Type == format.TypeFooter && f.size-off-rec.Size() < largeAlign, nil
+	}
+	return false, nil
+}
+
+// tailBytes reads backwards through a window that ends behind off.
+func (f *file) tailBytes(w *window, off int64) ([]byte, error) {
+	if off < w.from || off+format.Align > w.from+int64(len(w.buf)) {
+		start := max(headerEnd, (off+format.Align-windowSize)&^(format.Align-1))
+		if _, err := w.need(start, int(min(off+format.Align, w.to)-start)); err != nil {
+			return nil, err
+		}
+	}
+	return w.need(off, format.Align)
+}
+
+// writeVolumeList records which volumes exist, so that a rebuild knows of one that is not there.
+func (s *Store) writeVolumeList() error {
+	y := &format.System{Kind: format.SystemVolumeList}
+	for _, f := range s.fileList() {
+		if !f.gone.Load() {
+			y.Volumes = append(y.Volumes, f.id)
+		}
+	}
+	return s.writeSystem(y)
+}
+
+// finishRecovery writes what recovery found wanting: tombstones of uploads whose completion was cut
+// off behind the COMMIT, and a list of the volumes.
+func (s *Store) finishRecovery() error {
+	var open []ais.WriteID
+	var rows []uploadRow
+	err := s.forRange([]byte{spaceUploadID}, []byte{spaceUploadID + 1}, func(k, v []byte) error {
+		u, err := decodeUploadRow(v)
+		if err == nil && u.State != uploadOpen && u.Place.Size == 0 {
+			var id ais.WriteID
+			copy(id[:], k[1:])
+			open, rows = append(open, id), append(rows, u)
+		}
+		return err
+	})
+	if err != nil {
+		return s.readError(err)
+	}
+	for i, id := range open {
+		u := &rows[i]
+		if u.Shadows == 0 {
+			err := s.commitFunc(func(b *batch) error {
+				b.key = writeKey(b.key[:0], spaceUploadID, id)
+				b.del()
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		t := &Tx{s: s, bucket: u.Bucket, name: u.Name, slot: u.Slot}
+		o := t.uploadTomb(id, false, ais.Stamp{}, nil, false)
+		if u.State == uploadCompleted {
+			o = t.uploadTomb(id, true, u.Modified, &format.Meta{}, false)
+		}
+		o.done = make(chan error, 1)
+		if err := s.submit(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}

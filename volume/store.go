@@ -1,0 +1,314 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/disk"
+	"github.com/seed9b016523/ais/volume/format"
+)
+
+// Store is the objects on one disk. Open recovers it, Run serves until its context ends; calls that
+// write wait for Run. It is safe for concurrent use.
+//
+// Lock order: a latch, then largeLane.mu, then file.mu; filesMu, systemMu, slots.mu, pins.mu, space.mu
+// and failure.mu are leaves: nothing is locked while one is held.
+type Store struct {
+	opt    Options
+	config atomic.Pointer[Config]
+
+	db   *pebble.DB
+	fuse *disk.Fuse
+
+	filesMu sync.RWMutex
+	files   map[ais.VolumeID]*file
+
+	systemMu sync.RWMutex
+	system   systemState
+
+	// versioned are the buckets that hold noncurrent versions or delete markers, so that for all others
+	// those key spaces are not looked into.
+	versionedMu sync.RWMutex
+	versioned   map[ais.BucketID]bool
+
+	slots   *slotTable
+	latches *latches
+	pins    *pins
+	space   space
+
+	listDue atomic.Bool // a volume was made that no list names yet
+	small   smallLane
+	cold    coldLanes
+	large   largeLanes
+	commits chan *unit
+	reads   bufferPool
+	buffers chan []byte // of stageBuffer bytes; nil stands for one not yet made
+
+	pendingMu sync.Mutex
+	pending   map[*op]struct{}
+
+	keeperWake chan struct{}
+	reaperWake chan struct{}
+	finished   chan struct{} // closed when the committer has ended: nothing will be applied any more
+	unflushed  atomic.Int64  // bytes of volumes indexed since the last flush
+	counters   counters
+
+	// rebuilding: the index is being made from nothing, and takes effect by a rename at the end. Until
+	// then it need not say how far it has come, and records need not be noted as outstanding.
+	rebuilding bool
+
+	failed  atomic.Bool
+	failure struct {
+		mu  sync.Mutex
+		err error
+		ch  chan struct{}
+	}
+}
+
+// counters are what Stats reports.
+type counters struct {
+	vacuumed, reclaimed, torn, damaged atomic.Int64
+}
+
+// Open opens the store at opt.Dir, replays what the index lacks, and rebuilds the index if it is gone
+// or broken. It starts no goroutine of its own (the index has some) and serves nothing: Run does.
+func Open(ctx context.Context, opt Options) (*Store, error) {
+	if err := opt.Config.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Store{opt: opt, files: make(map[ais.VolumeID]*file),
+		versioned:  make(map[ais.BucketID]bool),
+		slots:      newSlotTable(),
+		latches:    newLatches(),
+		pins:       newPins(),
+		commits:    make(chan *unit, 256),
+		pending:    make(map[*op]struct{}),
+		keeperWake: make(chan struct{}, 1),
+		reaperWake: make(chan struct{}, 1),
+		finished:   make(chan struct{}),
+		buffers:    make(chan []byte, opt.Config.StageBuffers),
+	}
+	s.system.floors = make(map[ais.Slot]floor)
+	s.config.Store(&opt.Config)
+	s.failure.ch = make(chan struct{})
+	s.small.queue = make(chan *op, 1024)
+	s.large.lanes = make([]largeLane, opt.Config.LargeLanes)
+	for i := range s.large.lanes {
+		s.large.lanes[i].class = format.ClassLarge
+	}
+	s.cold.large.class = format.ClassCold
+	for range opt.Config.StageBuffers {
+		s.buffers <- nil
+	}
+	if err := s.opt.FS.MkdirAll(s.volumesDir()); err != nil {
+		return nil, fmt.Errorf("store %s: %w", opt.Dir, err)
+	}
+	if err := s.opt.FS.SyncDir(opt.Dir); err != nil {
+		return nil, fmt.Errorf("store %s: %w", opt.Dir, err)
+	}
+	if err := s.recover(ctx); err != nil {
+		s.closeAll()
+		return nil, fmt.Errorf("store %s: %w", opt.Dir, err)
+	}
+	return s, nil
+}
+
+// Run serves until ctx ends or the store fails. On a clean end all that was acknowledged is in the
+// volumes and the index is flushed. The error is nil if ctx ended it.
+func (s *Store) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// They end in the order in which they need each other: the jobs write through the small lane, and
+	// all write through the committer.
+	laneCtx, stopLane := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLane()
+	stopCommitter := make(chan struct{})
+	var jobs, lane, committer sync.WaitGroup
+	jobs.Go(func() { s.runKeeper(ctx) })
+	jobs.Go(func() { s.runReaper(ctx) })
+	jobs.Go(func() { s.runVacuum(ctx) })
+	lane.Go(func() { s.runSmallLane(laneCtx) })
+	committer.Go(func() { s.runCommitter(stopCommitter) })
+	select {
+	case <-ctx.Done():
+	case <-s.failure.ch:
+		cancel()
+	}
+	jobs.Wait()
+	stopLane()
+	lane.Wait()
+	close(stopCommitter)
+	committer.Wait()
+	close(s.finished)
+	err := s.broken()
+	if err == nil {
+		err = s.flushIndex()
+	}
+	s.closeAll()
+	return err
+}
+
+// Close releases a store that was opened and never run.
+func (s *Store) Close() error {
+	err := s.flushIndex()
+	s.fail(errStopped())
+	close(s.finished)
+	s.closeAll()
+	return err
+}
+
+// closeAll closes every file and the index.
+func (s *Store) closeAll() {
+	if s.db != nil {
+		if err := s.db.Close(); err != nil {
+			s.opt.Logger.Warn("closing the index", "mountpath", s.opt.Mountpath, "err", err)
+		}
+	}
+	s.filesMu.Lock()
+	defer s.filesMu.Unlock()
+	for _, f := range s.files {
+		if err := f.close(); err != nil {
+			s.opt.Logger.Warn("closing a volume", "volume", f.id, "err", err)
+		}
+	}
+}
+
+// Err is why the store has stopped serving, or nil.
+func (s *Store) Err() error { return s.broken() }
+
+// SetConfig changes what can be changed while the store runs: sizes of new volumes, vacuum, and the
+// verification of reads.
+func (s *Store) SetConfig(c Config) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	s.config.Store(&c)
+	s.wakeKeeper()
+	return nil
+}
+
+func (s *Store) volumesDir() string { return path.Join(s.opt.Dir, "volumes") }
+
+func volumeFileName(id ais.VolumeID) string { return id.String() + ".vol" }
+
+func (s *Store) file(id ais.VolumeID) *file {
+	s.filesMu.RLock()
+	defer s.filesMu.RUnlock()
+	return s.files[id]
+}
+
+func (s *Store) addFile(f *file) {
+	s.filesMu.Lock()
+	defer s.filesMu.Unlock()
+	s.files[f.id] = f
+}
+
+func (s *Store) dropFile(id ais.VolumeID) {
+	s.filesMu.Lock()
+	defer s.filesMu.Unlock()
+	delete(s.files, id)
+}
+
+// fileList gives the volumes in order of id.
+func (s *Store) fileList() []*file {
+	s.filesMu.RLock()
+	l := make([]*file, 0, len(s.files))
+	for _, f := range s.files {
+		l = append(l, f)
+	}
+	s.filesMu.RUnlock()
+	slices.SortFunc(l, func(a, b *file) int {
+		switch {
+		case a.id < b.id:
+			return -1
+		case a.id > b.id:
+			return 1
+		}
+		return 0
+	})
+	return l
+}
+
+func (s *Store) isVersioned(b ais.BucketID) bool {
+	s.versionedMu.RLock()
+	defer s.versionedMu.RUnlock()
+	return s.versioned[b]
+}
+
+func (s *Store) setVersioned(b ais.BucketID) {
+	s.versionedMu.Lock()
+	defer s.versionedMu.Unlock()
+	s.versioned[b] = true
+}
+
+// event logs and reports what happened.
+func (s *Store) event(e Event) {
+	level := slog.LevelInfo
+	if e.Err != nil {
+		level = slog.LevelError
+	}
+	switch e.Kind {
+	case EventTornTail:
+		s.counters.torn.Add(1)
+		level = slog.LevelInfo
+	case EventDamage, EventMissing, EventCorruptRead:
+		s.counters.damaged.Add(1)
+	}
+	log := s.opt.Logger.Info
+	if level == slog.LevelError {
+		log = s.opt.Logger.Error
+	}
+	log(e.Kind.String(), "mountpath", s.opt.Mountpath, "volume", e.Volume, "offset", e.Offset, "bytes", e.Bytes, "err", e.Err)
+	if s.opt.Events != nil {
+		s.opt.Events(e)
+	}
+}
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Store) wakeKeeper() { wake(s.keeperWake) }
+func (s *Store) wakeReaper() { wake(s.reaperWake) }
+
+// volumeSize is the size at which a volume is full: as configured, but at most 1/64 of the
+// filesystem, so that vacuum has room to work on a small disk.
+func (s *Store) volumeSize() int64 {
+	size := s.config.Load().VolumeSize
+	if total := s.space.total.Load(); total > 0 {
+		size = min(size, total/64)
+	}
+	return max(size, 1<<20)
+}
+
+// addPending and takePending keep the table of records that are durable here and not yet on the whole
+// group (rule 4): they are in no index, and what they replace stays live.
+func (s *Store) addPending(o *op) {
+	s.pendingMu.Lock()
+	defer s.pendingMu.Unlock()
+	s.pending[o] = struct{}{}
+}
+
+func (s *Store) takePending(o *op) bool {
+	s.pendingMu.Lock()
+	defer s.pendingMu.Unlock()
+	_, ok := s.pending[o]
+	delete(s.pending, o)
+	return ok
+}
+
+// SlotDigest gives the digest of a slot for a copy count.
+func (s *Store) SlotDigest(slot ais.Slot, copies uint8) Digest {
+	return s.slots.get(slotKey{slot, copies})
+}

@@ -1,0 +1,312 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/volume/format"
+)
+
+// CreateUpload opens a multipart upload; it is durable when it returns.
+func (s *Store) CreateUpload(ctx context.Context, bucket ais.BucketID, name string, a ais.Attributes) (*ais.Upload, error) {
+	if err := s.broken(); err != nil {
+		return nil, err
+	}
+	slot := s.opt.Slot(bucket, name)
+	u := &ais.Upload{ID: s.opt.Clock.Write(), Bucket: bucket, Name: name, InitiatedUnix: s.opt.Now(), Attributes: a}
+	o := &op{copies: s.opt.Copies(bucket), done: make(chan error, 1)}
+	o.meta = format.Meta{ModifiedUnix: u.InitiatedUnix, Attributes: a}
+	o.rec = format.Record{Type: format.TypeUpload, Slot: slot, Bucket: bucket, LSN: s.opt.Clock.LSN(), Key: []byte(name), Write: u.ID}
+	o.rec.Meta = format.AppendMeta(nil, &o.meta)
+	if len(o.rec.Meta) > ais.MetadataMax {
+		return nil, ais.Errorf(ais.Invalid, "metadata of %d bytes: at most %d", len(o.rec.Meta), ais.MetadataMax)
+	}
+	if err := s.admit(o.rec.Size()); err != nil {
+		return nil, err
+	}
+	o.rec.Modified = s.slots.stamp(slot, s.opt.Clock)
+	o.stamped = true
+	o.seal()
+	if err := s.submit(o); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+func noUpload(id ais.WriteID) error {
+	return ais.NounErrorf(ais.NotFound, ais.NounUpload, "no open upload %s", id)
+}
+
+// openUpload gives the row of an open upload of that name.
+func (s *Store) openUpload(bucket ais.BucketID, name string, id ais.WriteID) (uploadRow, error) {
+	if err := s.broken(); err != nil {
+		return uploadRow{}, err
+	}
+	u, ok, err := s.uploadAt(s.db, id)
+	if err != nil {
+		return u, s.readError(err)
+	}
+	if !ok || u.State != uploadOpen || u.Bucket != bucket || u.Name != name {
+		return u, noUpload(id)
+	}
+	return u, nil
+}
+
+// Upload gives an open upload with its attributes.
+func (s *Store) Upload(bucket ais.BucketID, name string, id ais.WriteID) (*ais.Upload, error) {
+	u, err := s.openUpload(bucket, name, id)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := s.recordAt(u.Place)
+	if err != nil {
+		return nil, err
+	}
+	m, err := format.DecodeMeta(rec.Meta)
+	if err != nil {
+		return nil, ais.Errorf(ais.Corrupt, "upload %s: %w", id, err)
+	}
+	return &ais.Upload{ID: id, Bucket: bucket, Name: name, InitiatedUnix: u.Unix, Attributes: m.Attributes}, nil
+}
+
+// recordAt reads and verifies the head of the record at a place; key and metadata are the caller's.
+func (s *Store) recordAt(p place) (format.Record, error) {
+	f := s.file(p.Volume)
+	if f == nil || !f.acquire() {
+		return format.Record{}, ais.Errorf(ais.Unavailable, "volume %s: record at %d is being moved", p.Volume, p.Off)
+	}
+	defer f.release()
+	buf := make([]byte, p.HeadLen)
+	if err := f.readFull(buf, p.Off); err != nil {
+		return format.Record{}, err
+	}
+	rec, _, err := format.DecodeHead(buf, f.placeID, p.Off)
+	if err != nil {
+		err = ais.Errorf(ais.Corrupt, "volume %s: record at %d: %w", f.id, p.Off, err)
+		s.event(Event{Kind: EventCorruptRead, Volume: f.id, Offset: p.Off, Err: err})
+	}
+	return rec, err
+}
+
+// PutPart names a staged payload as a part of an open upload; a part of that number before it dies.
+func (s *Store) PutPart(ctx context.Context, bucket ais.BucketID, name string, id ais.WriteID, number int, g *Staged, tag ais.ETag, sum ais.Checksum) (ais.PartInfo, error) {
+	key := latchKey{0, string(id[:])}
+	if err := s.latches.lock(ctx, key); err != nil {
+		return ais.PartInfo{}, err
+	}
+	defer s.latches.unlock(key)
+	if _, err := s.openUpload(bucket, name, id); err != nil {
+		return ais.PartInfo{}, err
+	}
+	info := ais.PartInfo{Number: number, Size: g.size, ETag: tag, Checksum: sum, ModifiedUnix: s.opt.Now()}
+	slot := s.opt.Slot(bucket, name)
+	o := &op{copies: s.opt.Copies(bucket), done: make(chan error, 1)}
+	o.meta = format.Meta{ModifiedUnix: info.ModifiedUnix, Upload: id, PartNumber: uint32(number),
+		Attributes: ais.Attributes{ETag: tag, Checksum: sum}}
+	o.rec = format.Record{Type: format.TypePart, Slot: slot, Bucket: bucket, LSN: s.opt.Clock.LSN(), Key: []byte(name),
+		Write: g.write, Logical: uint64(g.size)}
+	o.rec.Meta = format.AppendMeta(nil, &o.meta)
+	if err := s.admit(o.rec.Size()); err != nil {
+		return ais.PartInfo{}, err
+	}
+	o.rec.Modified = s.slots.stamp(slot, s.opt.Clock)
+	o.stamped = true
+	o.seal()
+	if err := s.submit(o); err != nil {
+		return ais.PartInfo{}, err
+	}
+	g.Taken()
+	return info, nil
+}
+
+// Parts gives up to limit parts of an open upload with numbers above after, and whether there are more.
+func (s *Store) Parts(bucket ais.BucketID, name string, id ais.WriteID, after, limit int) (parts []ais.PartInfo, more bool, err error) {
+	if _, err := s.openUpload(bucket, name, id); err != nil {
+		return nil, false, err
+	}
+	err = s.forParts(s.db, id, uint32(after)+1, func(n uint32, p *partRow) bool {
+		if len(parts) == limit {
+			more = true
+			return false
+		}
+		parts = append(parts, ais.PartInfo{Number: int(n), Size: p.Size, ETag: p.ETag, Checksum: p.Checksum, ModifiedUnix: p.Unix})
+		return true
+	})
+	return parts, more, s.readError(err)
+}
+
+// Completion is an upload held for its completion: no part enters it, and nobody else completes it.
+type Completion struct {
+	s      *Store
+	key    latchKey
+	Upload *ais.Upload // nil if Done is set
+	// Done is the object that the upload was completed to before, or nil.
+	Done *ais.Object
+	rows map[int]partRow
+}
+
+// BeginCompletion holds an upload. The caller holds the latch of the name already (a Tx).
+func (t *Tx) BeginCompletion(ctx context.Context, id ais.WriteID) (*Completion, error) {
+	s := t.s
+	c := &Completion{s: s, key: latchKey{0, string(id[:])}}
+	if err := s.latches.lock(ctx, c.key); err != nil {
+		return nil, err
+	}
+	u, ok, err := s.uploadAt(s.db, id)
+	if err == nil && ok && u.State == uploadCompleted && u.Bucket == t.bucket && u.Name == t.name && u.Place.Size > 0 {
+		c.Done, err = s.completedObject(&u)
+		if err == nil {
+			return c, nil
+		}
+	}
+	if err == nil {
+		c.Upload, err = s.Upload(t.bucket, t.name, id)
+	}
+	if err == nil {
+		c.rows = make(map[int]partRow)
+		err = s.forParts(s.db, id, 0, func(n uint32, p *partRow) bool {
+			c.rows[int(n)] = *p
+			return true
+		})
+	}
+	if err != nil {
+		c.End()
+		return nil, s.readError(err)
+	}
+	return c, nil
+}
+
+// completedObject is the answer to a repeated completion, from the tombstone of the upload.
+func (s *Store) completedObject(u *uploadRow) (*ais.Object, error) {
+	rec, err := s.recordAt(u.Place)
+	if err != nil {
+		return nil, err
+	}
+	m, err := format.DecodeMeta(rec.Meta)
+	if err != nil {
+		return nil, ais.Errorf(ais.Corrupt, "tombstone of an upload of %q: %w", u.Name, err)
+	}
+	return &ais.Object{Bucket: u.Bucket, Name: u.Name, Version: m.Version, Created: m.Created, Modified: m.Created,
+		ModifiedUnix: u.Unix, PartCount: int(m.Attributes.ETag.Parts), Attributes: m.Attributes}, nil
+}
+
+// End lets the upload go.
+func (c *Completion) End() { c.s.latches.unlock(c.key) }
+
+// Part gives a stored part and its place in the COMMIT.
+func (c *Completion) Part(number int) (ais.PartInfo, format.CommitPart, bool) {
+	p, ok := c.rows[number]
+	if !ok {
+		return ais.PartInfo{}, format.CommitPart{}, false
+	}
+	return ais.PartInfo{Number: number, Size: p.Size, ETag: p.ETag, Checksum: p.Checksum, ModifiedUnix: p.Unix},
+		format.CommitPart{Write: p.Write, Extents: extentsOf(p.Size), ExtentSize: ais.ExtentMax, Size: uint64(p.Size),
+			Number: uint32(number), ETag: p.ETag, Checksum: p.Checksum}, true
+}
+
+// Abort closes an upload without an object; its parts die. Aborting an upload twice is NotFound.
+func (t *Tx) Abort(ctx context.Context, id ais.WriteID) error {
+	s := t.s
+	key := latchKey{0, string(id[:])}
+	if err := s.latches.lock(ctx, key); err != nil {
+		return err
+	}
+	defer s.latches.unlock(key)
+	if _, err := s.openUpload(t.bucket, t.name, id); err != nil {
+		return err
+	}
+	o := t.uploadTomb(id, false, ais.Stamp{}, nil, false)
+	o.done = make(chan error, 1)
+	return s.submit(o)
+}
+
+// Uploads gives one page of the open uploads of a bucket, by name, then id.
+func (s *Store) Uploads(r *ais.UploadListRequest) (*ais.UploadPage, error) {
+	if err := s.broken(); err != nil {
+		return nil, err
+	}
+	page := &ais.UploadPage{}
+	if r.Limit <= 0 {
+		return page, nil
+	}
+	base := appendBucket(nil, spaceUpload, r.Bucket.ID)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: base, UpperBound: successor(bytes.Clone(base))})
+	if err != nil {
+		return nil, s.readError(s.indexError(err))
+	}
+	err = s.fillUploads(it, base, r, page)
+	if e := it.Error(); err == nil && e != nil {
+		err = s.indexError(e)
+	}
+	if e := it.Close(); err == nil && e != nil {
+		err = s.indexError(e)
+	}
+	if err != nil {
+		return nil, s.readError(err)
+	}
+	return page, nil
+}
+
+func (s *Store) fillUploads(it *pebble.Iterator, base []byte, r *ais.UploadListRequest, page *ais.UploadPage) error {
+	escaped := func(name string) []byte {
+		k := appendEscaped(bytes.Clone(base), name)
+		return k[:len(k)-2]
+	}
+	valid := it.SeekGE(escaped(r.Prefix))
+	if r.AfterName >= r.Prefix && r.AfterName != "" {
+		switch {
+		case !r.AfterUpload.IsZero():
+			valid = it.SeekGE(append(uploadKey(nil, r.Bucket.ID, r.AfterName, r.AfterUpload), 0))
+		default:
+			lr := ais.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, After: r.AfterName}
+			k := startAfter(nil, &lr)
+			if k == nil {
+				return nil
+			}
+			valid = it.SeekGE(escaped(string(k)))
+		}
+	}
+	for valid {
+		name, rest, ok := cutEscaped(it.Key()[len(base):])
+		if !ok || len(rest) != 16 {
+			return ais.Errorf(ais.Corrupt, "upload key %x does not decode", it.Key())
+		}
+		if !bytes.HasPrefix(name, []byte(r.Prefix)) {
+			return nil
+		}
+		if len(page.Uploads)+len(page.Prefixes) == r.Limit {
+			page.Truncated = true
+			return nil
+		}
+		if r.Delimiter != "" {
+			if i := strings.Index(string(name[len(r.Prefix):]), r.Delimiter); i >= 0 {
+				prefix := string(name[:len(r.Prefix)+i+len(r.Delimiter)])
+				page.Prefixes = append(page.Prefixes, prefix)
+				page.NextName, page.NextUpload = prefix, ais.WriteID{}
+				next := successor([]byte(prefix))
+				if next == nil {
+					return nil
+				}
+				valid = it.SeekGE(escaped(string(next)))
+				continue
+			}
+		}
+		var id ais.WriteID
+		copy(id[:], rest)
+		u, err := s.Upload(r.Bucket.ID, string(name), id)
+		switch {
+		case ais.IsKind(err, ais.NotFound): // closed since the iterator was made
+		case err != nil:
+			return err
+		default:
+			page.Uploads = append(page.Uploads, *u)
+			page.NextName, page.NextUpload = u.Name, id
+		}
+		valid = it.Next()
+	}
+	return nil
+}

@@ -1,0 +1,483 @@
+package volume
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/disk"
+	"github.com/seed9b016523/ais/volume/format"
+)
+
+// Vacuum empties a volume: it walks its records, copies the live ones as they are (same version, LSN
+// and hashes) to the cold lane, and has the committer repoint the index by compare-and-set. When the
+// index points at nothing in the volume any more, the file is removed.
+//
+// One volume is vacuumed at a time, and one that was begun is finished first: a tombstone may leave
+// only while no other volume is part-vacuumed, for the dead copies in such a volume are counted by
+// nobody.
+
+// Bounds of one step: what is copied, synced and repointed together.
+const (
+	vacuumBytes   = 64 << 20
+	vacuumRecords = 4096
+	coldGroup     = 1 << 20 // bytes of small records written at once
+)
+
+// vacuumTick is how often the vacuum looks for work, if nobody wakes it.
+const vacuumTick = time.Second
+
+// mergeSmall is from how many little volumes on they are joined: every restart leaves one or a few.
+const mergeSmall = 8
+
+// uploadKept is how long a closed upload answers a repeated completion, in milliseconds: a day.
+const uploadKept = 24 * 60 * 60 * 1000
+
+// coldLanes are the volumes that vacuum writes into; its goroutine alone uses them.
+type coldLanes struct {
+	small *file
+	large largeLane
+	iov   [][]byte
+}
+
+// runVacuum is the vacuum's goroutine.
+func (s *Store) runVacuum(ctx context.Context) {
+	tick := time.NewTicker(vacuumTick)
+	defer tick.Stop()
+	for {
+		err := s.removeRetired()
+		if err == nil {
+			var f *file
+			if f = s.vacuumCandidate(); f != nil {
+				err = s.vacuum(ctx, f)
+			}
+			if f != nil && err == nil && ctx.Err() == nil {
+				continue
+			}
+		}
+		if err != nil && ctx.Err() == nil && s.broken() == nil {
+			s.opt.Logger.Error("vacuum", "mountpath", s.opt.Mountpath, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// vacuumable reports whether nothing is appended to a volume any more, and all of it is indexed.
+func (f *file) vacuumable(row *volRow) bool {
+	if f.gone.Load() || f.missing.Load() || f.unreadable || row.State != StateSealed && row.State != StateClosed {
+		return false
+	}
+	return f.allIndexed()
+}
+
+// vacuumCandidate chooses the volume to vacuum next: one that was begun, else a poisoned one, else the
+// one with the most garbage over the threshold, else little ones if there are many.
+func (s *Store) vacuumCandidate() *file {
+	threshold := s.garbageThreshold()
+	oldest := s.opt.Now() - s.config.Load().VacuumMinAge.Milliseconds()
+	purged := s.purgedTo()
+	var best *file
+	var bestPart float64
+	var little []*file
+	for _, f := range s.fileList() {
+		row, dead := f.known()
+		if !f.vacuumable(&row) {
+			continue
+		}
+		if row.VacuumTo > 0 || row.Limit > 0 {
+			return f
+		}
+		if row.LastUnix > oldest {
+			continue
+		}
+		if row.Tombs > 0 && row.NewestTomb.Compare(purged) <= 0 {
+			dead += row.Tombs
+		}
+		size := row.End - headerEnd
+		part := float64(dead) / float64(max(size, 1))
+		if part > threshold && part > bestPart {
+			best, bestPart = f, part
+		}
+		if size < s.volumeSize()/4 {
+			little = append(little, f)
+		}
+	}
+	if best == nil && len(little) >= mergeSmall {
+		slices.SortFunc(little, func(a, b *file) int { return cmp.Compare(a.id, b.id) })
+		best = little[0]
+	}
+	return best
+}
+
+// purgedTo is up to which stamp the tombstones of all slots may go.
+func (s *Store) purgedTo() ais.Stamp {
+	s.systemMu.RLock()
+	defer s.systemMu.RUnlock()
+	for _, p := range s.system.purges {
+		if p.from == 0 && p.to == ais.Slots-1 {
+			return p.upTo
+		}
+	}
+	return ais.Stamp{}
+}
+
+// Purge records that the tombstones of a range of slots up to a stamp are needed by nobody: every copy
+// is whole, and nothing older can come from elsewhere. Vacuum then lets them go.
+func (s *Store) Purge(from, to ais.Slot, upTo ais.Stamp) error {
+	return s.writeSystem(&format.System{Kind: format.SystemPurge, From: from, To: to, UpTo: upTo})
+}
+
+// move is one record that vacuum has looked at.
+type move struct {
+	rec    format.Record
+	meta   format.Meta
+	from   place
+	to     place // Size 0: not copied
+	file   *file // where it was copied to
+	at     span
+	system []byte // payload of a SYSTEM record
+}
+
+// vacuum empties one volume.
+func (s *Store) vacuum(ctx context.Context, f *file) error {
+	row, _ := f.known()
+	v := &vacuumRun{s: s, f: f}
+	if !(f.class == format.ClassLarge && row.Live == 0) { // extents cast no shadows: nothing to account for
+		from, to := max(row.VacuumTo, headerEnd), row.End
+		if row.Limit > 0 {
+			to = min(to, row.Limit)
+		}
+		gaps, err := f.scan(from, to, true, func(x *found) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return v.record(x)
+		})
+		if err == nil {
+			err = v.step(to)
+		}
+		if err != nil {
+			return fmt.Errorf("volume %s: %w", f.id, err)
+		}
+		for _, g := range gaps {
+			if g.damage {
+				s.event(Event{Kind: EventDamage, Volume: f.id, Offset: g.from, Bytes: g.to - g.from, Err: errors.New("found by vacuum")})
+			}
+		}
+	}
+	return s.retireVolume(f)
+}
+
+// retireVolume removes an emptied volume: first its absence of live records is made durable.
+func (s *Store) retireVolume(f *file) error {
+	left := false
+	err := s.commitFunc(func(b *batch) error {
+		if f.row.Live != 0 || f.row.Count != 0 {
+			left = true
+			f.row.State = StateQuarantined
+			b.touch(f)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if left {
+		row, _ := f.known()
+		err := fmt.Errorf("%d bytes in %d records of it are live and cannot be read", row.Live, row.Count)
+		s.event(Event{Kind: EventDamage, Volume: f.id, Bytes: row.Live, Err: err})
+		return nil
+	}
+	if err := s.writeSystem(&format.System{Kind: format.SystemVolumeGone, Volume: f.id}); err != nil {
+		return err
+	}
+	if err := s.setState(f, StateUnlinking); err != nil {
+		return err
+	}
+	if err := s.flushIndex(); err != nil {
+		return err
+	}
+	f.retire()
+	return s.removeRetired()
+}
+
+// removeRetired unlinks the emptied volumes that nobody reads any more.
+func (s *Store) removeRetired() error {
+	for _, f := range s.fileList() {
+		row, _ := f.known()
+		if row.State != StateUnlinking {
+			continue
+		}
+		if !f.gone.Load() {
+			f.retire() // left by a crash: the state was flushed, the file was not removed
+		}
+		select {
+		case <-f.idle:
+		default:
+			continue
+		}
+		if err := f.close(); err != nil {
+			return fmt.Errorf("volume %s: close: %w", f.id, err)
+		}
+		if err := s.opt.FS.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("volume %s: remove: %w", f.id, err)
+		}
+		if err := s.opt.FS.SyncDir(s.volumesDir()); err != nil {
+			return fmt.Errorf("volume %s: remove: %w", f.id, err)
+		}
+		err := s.commitFunc(func(b *batch) error {
+			b.key = volumeKey(b.key[:0], f.id)
+			b.del()
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		s.dropFile(f.id)
+		s.counters.vacuumed.Add(1)
+		s.counters.reclaimed.Add(row.End)
+		s.event(Event{Kind: EventVacuumed, Volume: f.id, Bytes: row.End})
+		if err := s.look(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// vacuumRun is the vacuum of one volume.
+type vacuumRun struct {
+	s      *Store
+	f      *file
+	moves  []move
+	bytes  int64
+	ops    []*op // small records not yet written
+	opFrom []int // their moves
+	held   int64
+}
+
+// record looks at one record, and copies it if it is live.
+func (v *vacuumRun) record(x *found) error {
+	rec := x.rec
+	m, err := format.DecodeMeta(rec.Meta)
+	if err != nil {
+		return err
+	}
+	mv := move{rec: rec, meta: m, from: place{Volume: v.f.id, Off: x.at.From, Size: x.at.To - x.at.From, HeadLen: rec.HeadLen()}}
+	mv.rec.Key = slices.Clone(rec.Key)
+	mv.rec.Meta = slices.Clone(rec.Meta)
+	if rec.Type == format.TypeSystem {
+		mv.system = slices.Clone(x.payload)
+	}
+	live, err := v.s.pointsAt(v.s.db, &mv)
+	if err != nil {
+		return v.s.readError(err)
+	}
+	v.moves = append(v.moves, mv)
+	if live {
+		if rec.Type == format.TypeExtent {
+			err = v.copyExtent(x)
+		} else {
+			v.hold(x)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if v.held >= coldGroup {
+		if err := v.writeHeld(); err != nil {
+			return err
+		}
+	}
+	if v.bytes >= vacuumBytes || len(v.moves) >= vacuumRecords {
+		return v.step(x.at.To)
+	}
+	return nil
+}
+
+// hold keeps a small record to be written with others.
+func (v *vacuumRun) hold(x *found) {
+	mv := &v.moves[len(v.moves)-1]
+	o := &op{rec: mv.rec, payload: slices.Clone(x.payload)}
+	_, o.table = format.HashPayload(o.payload, nil) // the scan verified it: the same table again
+	o.head = format.AppendHead(nil, &o.rec)
+	v.ops = append(v.ops, o)
+	v.opFrom = append(v.opFrom, len(v.moves)-1)
+	v.held += o.rec.Size()
+}
+
+// writeHeld appends the held records to the cold lane.
+func (v *vacuumRun) writeHeld() error {
+	s := v.s
+	if len(v.ops) == 0 {
+		return nil
+	}
+	c := &s.cold
+	if c.small != nil && (!c.small.room(v.held, s.volumeSize()) || c.small.isPoisoned()) {
+		s.retireFile(c.small)
+		c.small = nil
+	}
+	if c.small == nil {
+		f, err := s.createFile(format.ClassCold, false)
+		if err != nil {
+			return err
+		}
+		c.small = f
+	}
+	if err := c.small.appendOps(v.ops, &c.iov, s.volumeSize()); err != nil {
+		if errors.Is(err, errNoRoom) {
+			return s.spaceError(err)
+		}
+		f := c.small
+		c.small = nil
+		return s.poisonedElsewhere(f, err)
+	}
+	for i, o := range v.ops {
+		mv := &v.moves[v.opFrom[i]]
+		mv.file, mv.at = o.file, o.at
+		mv.to = place{Volume: o.file.id, Off: o.at.From, Size: o.at.To - o.at.From, HeadLen: mv.from.HeadLen}
+	}
+	v.bytes += v.held
+	v.ops, v.opFrom, v.held = v.ops[:0], v.opFrom[:0], 0
+	return nil
+}
+
+// copyExtent appends one extent to the cold lane.
+func (v *vacuumRun) copyExtent(x *found) error {
+	s := v.s
+	mv := &v.moves[len(v.moves)-1]
+	n := footprint(format.TypeExtent, format.ClassCold, mv.rec.Size())
+	buf := disk.AlignedBuffer(int(n))
+	head := format.AppendHead(buf[:0], &mv.rec)
+	k := len(head)
+	k += copy(buf[k:], x.payload)
+	_, table := format.HashPayload(x.payload, nil)
+	copy(buf[k:], table)
+	f, at, err := s.appendExtent(&s.cold.large, buf, &mv.rec)
+	if err != nil {
+		return err
+	}
+	mv.file, mv.at = f, at
+	mv.to = place{Volume: f.id, Off: at.From, Size: at.To - at.From, HeadLen: mv.from.HeadLen}
+	v.bytes += n
+	return nil
+}
+
+// step syncs what was copied and has the index repointed; progress is how far the volume was walked.
+// A crash before it leaves dead duplicates, which recovery counts; after it, vacuum goes on from there.
+func (v *vacuumRun) step(progress int64) error {
+	if err := v.writeHeld(); err != nil {
+		return err
+	}
+	for i := range v.moves {
+		if f := v.moves[i].file; f != nil {
+			if err := f.syncTo(v.moves[i].at.To); err != nil {
+				return v.s.poisonedElsewhere(f, err)
+			}
+		}
+	}
+	moves := v.moves
+	v.moves, v.bytes = nil, 0
+	return v.s.commitFunc(func(b *batch) error {
+		for i := range moves {
+			if err := b.applyMove(&moves[i], v.f); err != nil {
+				return err
+			}
+		}
+		v.f.row.VacuumTo = max(v.f.row.VacuumTo, progress)
+		b.touch(v.f)
+		return nil
+	})
+}
+
+// runReaper is the reaper's goroutine: it takes the extents of dead entries out of the index, a few at
+// a time, once nobody reads them.
+func (s *Store) runReaper(ctx context.Context) {
+	tick := time.NewTicker(vacuumTick)
+	defer tick.Stop()
+	for {
+		if err := s.reap(ctx); err != nil && ctx.Err() == nil && s.broken() == nil {
+			s.opt.Logger.Error("reaping extents", "mountpath", s.opt.Mountpath, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.reaperWake:
+		}
+	}
+}
+
+// reapAtOnce is how many extents one batch takes out.
+const reapAtOnce = 2048
+
+func (s *Store) reap(ctx context.Context) error {
+	if err := s.broken(); err != nil {
+		return err
+	}
+	type dead struct{ write, first ais.WriteID }
+	var todo []dead
+	err := s.forRange([]byte{spaceTrash}, []byte{spaceTrash + 1}, func(k, v []byte) error {
+		var d dead
+		copy(d.write[:], k[1:])
+		copy(d.first[:], v)
+		todo = append(todo, d)
+		return nil
+	})
+	if err != nil {
+		return s.readError(err)
+	}
+	for _, d := range todo {
+		for more := true; more && ctx.Err() == nil; {
+			if s.pins.held(d.first) {
+				break
+			}
+			err := s.commitFunc(func(b *batch) error {
+				var err error
+				more, err = b.reapWrite(d.write, d.first)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// reapWrite takes up to reapAtOnce extents of a dead write out of the index.
+func (b *batch) reapWrite(w, first ais.WriteID) (more bool, err error) {
+	if b.s.pins.held(first) {
+		return false, nil
+	}
+	lower := writeKey(nil, spaceExtent, w)
+	n := 0
+	err = b.s.forRange(lower, successor(slices.Clone(lower)), func(k, v []byte) error {
+		if n == reapAtOnce {
+			more = true
+			return nil
+		}
+		n++
+		x, err := decodeExtentRow(v)
+		if err != nil {
+			return err
+		}
+		b.unlive(x.Place, false)
+		b.key = append(b.key[:0], k...)
+		b.del()
+		return nil
+	})
+	if err == nil && !more {
+		b.key = writeKey(b.key[:0], spaceTrash, w)
+		b.del()
+	}
+	return more, err
+}
