@@ -19,10 +19,7 @@ func benchHandler(b *testing.B) (*Handler, *memory) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	store := newMemory()
-	if _, err := store.CreateBucket(b.Context(), ais.Bucket{Name: "bucket", Owner: testKey}); err != nil {
-		b.Fatal(err)
-	}
+	store := newMemory("bucket")
 	h, err := New(Config{Objects: store, Uploads: store, Buckets: store, Verifier: verifier, Log: discard(), Now: time.Now})
 	if err != nil {
 		b.Fatal(err)
@@ -71,8 +68,7 @@ func benchServe(b *testing.B, h *Handler, r *fasthttp.Request) {
 
 func BenchmarkGet4K(b *testing.B) {
 	h, store := benchHandler(b)
-	bucket, _ := store.Bucket("bucket")
-	store.keep(bucket, "some/object/name.dat", pattern(4096), nil, ais.Attributes{ContentType: "application/octet-stream"})
+	store.keep("some/object/name.dat", pattern(4096), ais.Attributes{ContentType: "application/octet-stream"})
 	benchServe(b, h, benchRequest(b, "GET", nil))
 }
 

@@ -136,9 +136,6 @@ func (r *request) completeUpload() error {
 		Condition: r.readCondition(objectConditions),
 		Seal:      said.seal,
 	})
-	if ais.IsKind(err, ais.NotFound) && ais.NounOf(err) == ais.NounUpload {
-		o, err = r.completedBefore(parts, err)
-	}
 	if err != nil {
 		return r.uploading(r.writing(err))
 	}
@@ -154,20 +151,6 @@ func (r *request) completeUpload() error {
 	}
 	r.sendXML(appendClose(b, "CompleteMultipartUploadResult"))
 	return nil
-}
-
-// completedBefore answers a completion that is repeated, because the first answer was lost: if the
-// object that it would make is there, it has been made.
-func (r *request) completedBefore(parts []ais.CompletedPart, missing error) (*ais.Object, error) {
-	tags := make([]ais.ETag, len(parts))
-	for i := range parts {
-		tags[i] = parts[i].ETag
-	}
-	o, err := r.h.config.Objects.Stat(r.context(), r.bucket, r.address.key, nil)
-	if err != nil || o.Attributes.ETag != multipartTag(tags) || o.PartCount != len(parts) {
-		return nil, missing
-	}
-	return o, nil
 }
 
 // multipartTag is the tag of a multipart object: the MD5 of the MD5s of its parts, and their number.

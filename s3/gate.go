@@ -20,7 +20,7 @@ func (r *request) pass() error {
 		Now:           r.now(),
 	})
 	if err != nil {
-		return err
+		return r.refused(err)
 	}
 	if !r.signed() {
 		return fail(codeAccessDenied)
@@ -38,6 +38,18 @@ func (r *request) pass() error {
 		return r.allow(r.op.name, &ais.Bucket{Name: r.address.bucket}, "")
 	}
 	return r.allow(r.op.name, nil, "")
+}
+
+// refused adds the region to a refusal that may be for a wrong one: there are clients that begin with
+// a guess, and learn the region from the answer.
+func (r *request) refused(err error) error {
+	f := authFailure(err)
+	if f == nil || f.code != codeAuthorizationHeaderMalformed && f.code != codeAuthorizationQueryParametersError {
+		return err
+	}
+	f.detail = append(f.detail, ais.Pair{Name: "Region", Value: r.h.config.Region})
+	f.headers = append(f.headers, ais.Pair{Name: headerBucketRegion, Value: r.h.config.Region})
+	return f
 }
 
 // allow asks the policy.

@@ -88,6 +88,19 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// TestWrongRegion: a client that guessed the region is told the right one.
+func TestWrongRegion(t *testing.T) {
+	w := newWorld(t)
+	r := w.request("GET", "/", "")
+	if err := auth.NewSigner(auth.Credential{AccessKey: testKey, Secret: testSecret}, "US").SignHTTP(r, "", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	got := w.send(r)
+	if got.status != 400 || !strings.Contains(got.body, "<Region>us-east-1</Region>") || got.header.Get("X-Amz-Bucket-Region") != "us-east-1" {
+		t.Errorf("signed for region US: got %d %s, want the region to sign for", got.status, got.body)
+	}
+}
+
 // TestGateKinds: an identity of a kind that the S3 front does not take is nobody.
 func TestGateKinds(t *testing.T) {
 	for _, id := range []auth.Identity{
@@ -118,12 +131,9 @@ func (readers) Allow(id auth.Identity, op Operation, b *ais.Bucket, key string) 
 }
 
 func TestPolicy(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.Policy = readers{} })
-	b, err := w.store.CreateBucket(t.Context(), ais.Bucket{Name: "guarded", Owner: testKey})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.store.keep(b, "key", []byte("value"), nil, ais.Attributes{})
+	store := newMemory("guarded")
+	store.keep("key", []byte("value"), ais.Attributes{})
+	w := newWorld(t, func(c *Config) { c.Policy, c.Objects, c.Buckets = readers{}, store, store })
 	w.expect(200, "", "GET", "/guarded/key", "")
 	w.expect(403, "AccessDenied", "PUT", "/guarded/key", "new")
 	w.expect(403, "AccessDenied", "DELETE", "/guarded/key", "")

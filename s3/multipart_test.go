@@ -83,7 +83,6 @@ func TestMultipart(t *testing.T) {
 	w.expect(400, "InvalidArgument", "GET", "/bucket/key?partNumber=0", "")
 	w.expect(400, "InvalidRequest", "GET", "/bucket/key?partNumber=1", "", "Range", "bytes=0-1")
 	w.expect(404, "NoSuchUpload", "PUT", at+"&partNumber=3", "late")
-	w.expect(404, "NoSuchUpload", "POST", at, completionOf(two))
 }
 
 func tagsOf(texts ...string) (tags []ais.ETag) {

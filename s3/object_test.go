@@ -509,7 +509,8 @@ func appendEscaped(b []byte, name string) []byte {
 
 // TestStoreErrors: what the store says reaches the client in his words.
 func TestStoreErrors(t *testing.T) {
-	w := newWorld(t)
+	broken := newMemory("bucket")
+	w := newWorld(t, func(c *Config) { c.Objects = broken })
 	w.bucket("bucket")
 	for _, c := range []struct {
 		fault  error
@@ -520,7 +521,7 @@ func TestStoreErrors(t *testing.T) {
 		{ais.Errorf(ais.Unavailable, "starting"), 503, "ServiceUnavailable"},
 		{ais.Errorf(ais.Corrupt, "bad block"), 500, "InternalError"},
 	} {
-		w.store.fault = c.fault
+		broken.fault = c.fault
 		got := w.expect(c.status, c.code, "PUT", "/bucket/key", "hello")
 		if retry := got.header.Get("Retry-After"); (retry != "") != (c.status == 503) {
 			t.Errorf("%d: got Retry-After %q", c.status, retry)

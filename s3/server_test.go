@@ -34,10 +34,10 @@ func (k keyring) Secret(accessKey string) (auth.Credential, bool) {
 	return auth.Credential{AccessKey: accessKey, Secret: secret}, ok
 }
 
-// world is a handler behind a real port, with a store in memory.
+// world is a handler behind a real port, over the real store on a disk in memory.
 type world struct {
 	*testing.T
-	store  *memory
+	store  Objects
 	addr   string
 	signer *auth.Signer
 	client *awss3.Client
@@ -46,13 +46,13 @@ type world struct {
 // newWorld starts a server that ends with the test; change may alter the handler's configuration.
 func newWorld(t *testing.T, change ...func(*Config)) *world {
 	t.Helper()
-	store := newMemory()
+	store := newEngine(t)
 	verifier, err := auth.NewVerifier(auth.Default(), keyring{testKey: testSecret, "AKIAOTHERKEY0000000": "another-secret"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	config := Config{Objects: store, Uploads: store, Buckets: store, Verifier: verifier, Host: "node-1",
+	config := Config{Objects: store.objects, Uploads: store.objects, Buckets: store.buckets, Verifier: verifier, Host: "node-1",
 		Domains: []string{"s3.test"}, Log: quiet}
 	for _, f := range change {
 		f(&config)
@@ -77,7 +77,7 @@ func newWorld(t *testing.T, change ...func(*Config)) *world {
 			t.Errorf("server ended: %v", err)
 		}
 	})
-	w := &world{T: t, store: store, addr: ln.Addr().String()}
+	w := &world{T: t, store: config.Objects, addr: ln.Addr().String()}
 	w.signer = auth.NewSigner(auth.Credential{AccessKey: testKey, Secret: testSecret}, "us-east-1")
 	w.client = awss3.New(awss3.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String("http://" + w.addr), UsePathStyle: true, RetryMaxAttempts: 1,

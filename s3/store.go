@@ -31,7 +31,8 @@ type Uploads interface {
 	ListParts(ctx context.Context, b *ais.Bucket, name string, id ais.WriteID, after, limit int) (*ais.PartPage, error)
 	ListUploads(ctx context.Context, r *ais.UploadListRequest) (*ais.UploadPage, error)
 	// Complete joins parts into an object. Parts named out of order are kind Invalid with noun
-	// part-order, one that is missing or differs noun part, one that is too small noun part-size.
+	// part-order, one that is missing or differs noun part, one that is too small noun part-size. To
+	// complete again what is completed gives the object again: the first answer may have been lost.
 	Complete(ctx context.Context, r *ais.CompleteRequest) (*ais.Object, error)
 	Abort(ctx context.Context, b *ais.Bucket, name string, id ais.WriteID) error
 }
