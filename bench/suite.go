@@ -15,10 +15,11 @@ import (
 // Suite is the table by which versions and machines are compared: put and get of four sizes, delete
 // and list, on an empty bucket or beside many objects.
 type Suite struct {
-	Base      Plan  // endpoint, keys, bucket, times and processes; the rest is the suite's own
-	After     int64 // objects that are there before the rows run
-	AfterSize int64 // bytes of each of them
-	Keep      bool  // leave the suite's objects in the bucket
+	Base      Plan   // endpoint, keys, bucket, times and processes; the rest is the suite's own
+	After     int64  // objects that are there before the rows run
+	AfterSize int64  // bytes of each of them
+	Keep      bool   // leave the suite's objects in the bucket
+	Only      string // rows whose title contains it; "" is all
 }
 
 // suiteRow is a row of the table.
@@ -50,7 +51,9 @@ func (s *Suite) rows() []suiteRow {
 		p.Prefix = p.Prefix + prefix
 		p.Page, p.Conns, p.Verify = suitePage, suiteConns, false
 		change(&p)
-		rows = append(rows, suiteRow{title: title, plan: p})
+		if strings.Contains(title, s.Only) {
+			rows = append(rows, suiteRow{title: title, plan: p})
+		}
 	}
 	for _, z := range suiteSizes {
 		label := Bytes(z.size)

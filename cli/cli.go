@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -43,7 +44,7 @@ func usagef(format string, args ...any) error {
 // Run executes one command line and returns the exit code of the process. Canceling ctx is the
 // user's Ctrl-C: servers drain, transfers stop.
 func Run(ctx context.Context, s Surroundings, args []string) int {
-	root := newRoot(s)
+	root, g := newRoot(s)
 	root.SetArgs(args)
 	root.SetIn(s.Stdin)
 	root.SetOut(s.Stdout)
@@ -52,27 +53,52 @@ func Run(ctx context.Context, s Surroundings, args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(s.Stderr, "ais: %s\n", explain(err))
+	fmt.Fprintf(s.Stderr, "ais: %s\n", explain(err, g))
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
 	return exitFailed
 }
 
-func newRoot(s Surroundings) *cobra.Command {
+func newRoot(s Surroundings) (*cobra.Command, *globals) {
 	root := &cobra.Command{
 		Use:           "ais",
 		Short:         "An object cluster for ordinary machines: servers, client and tools in one program",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%w (try '%s --help')", err, c.CommandPath())
 	})
-	root.AddCommand(newVersion(s))
-	return root
+	g := newGlobals(s, root.PersistentFlags())
+	root.AddCommand(
+		newDev(s), newNode(s),
+		newBucket(s, g), newList(s, g), newPut(s, g), newGet(s, g), newCopy(g), newRemove(s, g),
+		newShow(s, g), newConfig(s, g),
+		newBench(s, g), newVersion(s, g),
+	)
+	// cobra's own completion command, which writes to where root does.
+	root.InitDefaultCompletionCmd()
+	markUsage(root)
+	return root, g
 }
 
-// explain is the line that the user reads.
-func explain(err error) string { return err.Error() }
+// markUsage makes the complaints of every command about its arguments usage errors.
+func markUsage(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				if c.HasSubCommands() {
+					return usagef("%w (try '%s --help')", err, c.CommandPath())
+				}
+				return usagef("%w (usage: %s)", err, strings.TrimSuffix(c.UseLine(), " [flags]"))
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		markUsage(sub)
+	}
+}

@@ -38,14 +38,14 @@ func thisBuild() build {
 	return b
 }
 
-func newVersion(s Surroundings) *cobra.Command {
+func newVersion(s Surroundings, g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Show the version, commit and Go version of this program",
 		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			b := thisBuild()
-			if asJSON, err := c.Flags().GetBool("json"); err == nil && asJSON {
+			if g.json {
 				return json.NewEncoder(s.Stdout).Encode(b)
 			}
 			_, err := fmt.Fprintf(s.Stdout, "ais %s\ncommit %s\n%s %s\n", b.Version, b.Commit, b.Go, b.System)

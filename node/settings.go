@@ -61,11 +61,11 @@ func truth(field func(*Config) *bool) func(*Config, []string) error {
 func Settings() []Setting {
 	return []Setting{
 		{Name: "dir", Usage: "the node's own state; made if it does not exist", apply: text(func(c *Config) *string { return &c.Dir })},
-		{Name: "roles", Usage: "what the node does: proxy,target", apply: one(func(c *Config, v string) error {
+		{Name: "roles", Usage: "what the node does (default: proxy,target)", apply: one(func(c *Config, v string) error {
 			c.Roles = parseRoles(v)
 			return nil
 		})},
-		{Name: "listen", Usage: "address of S3 and REST", apply: text(func(c *Config) *string { return &c.Listen })},
+		{Name: "listen", Usage: "address of S3 and REST (default: 127.0.0.1:8080)", apply: text(func(c *Config) *string { return &c.Listen })},
 		{Name: "admin", Usage: "address of metrics, health and profiles (default: the port of --listen + 3)",
 			apply: text(func(c *Config) *string { return &c.Admin })},
 		{Name: "mountpath", Usage: "a directory for objects, each on a disk of its own; may be repeated (default: DIR/mountpath)", Repeated: true,
@@ -81,8 +81,8 @@ func Settings() []Setting {
 			apply: text(func(c *Config) *string { return &c.RootAccessKey })},
 		{Name: "root-secret-key", Usage: "its secret", Secret: true,
 			apply: text(func(c *Config) *string { return &c.RootSecretKey })},
-		{Name: "log-format", Usage: "text or json", apply: text(func(c *Config) *string { return &c.LogFormat })},
-		{Name: "log-level", Usage: "debug, info, warn or error", apply: one(func(c *Config, v string) error {
+		{Name: "log-format", Usage: "text or json (default: text)", apply: text(func(c *Config) *string { return &c.LogFormat })},
+		{Name: "log-level", Usage: "debug, info, warn or error (default: info)", apply: one(func(c *Config, v string) error {
 			return c.LogLevel.UnmarshalText([]byte(v))
 		})},
 	}

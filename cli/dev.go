@@ -1,0 +1,310 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/mountpath"
+)
+
+// devOptions is what the user asks of `ais dev`.
+type devOptions struct {
+	dir        string
+	nodes      int
+	port       int
+	mountpaths int
+}
+
+// devPorts are the ports of a node, as cluster.json shows them.
+type devPorts struct {
+	Public  int `json:"public"`
+	Cluster int `json:"cluster"`
+	Gossip  int `json:"gossip"`
+	Admin   int `json:"admin"`
+}
+
+// devNode is a node of the cluster on this machine, as cluster.json shows it.
+type devNode struct {
+	ID         string   `json:"id"`
+	PID        int      `json:"pid"`
+	Ports      devPorts `json:"ports"`
+	Dir        string   `json:"dir"`
+	Mountpaths []string `json:"mountpaths"`
+
+	log string // path of its log
+}
+
+// devStopMax is how long a node may take to drain before it is killed. The store loses nothing by
+// that: it only replays more at its next start.
+const devStopMax = 30 * time.Second
+
+// devReadyMax is how long a node may take until it serves; replaying a large tail takes a while.
+const devReadyMax = 10 * time.Minute
+
+func newDev(s Surroundings) *cobra.Command {
+	var o devOptions
+	c := &cobra.Command{
+		Use:   "dev",
+		Short: "Run a cluster on this machine, and show how to use it",
+		Long: `Run a cluster on this machine until Ctrl-C. Keys and endpoint are written to DIR/env, which a
+shell can source; the nodes' ports and processes to DIR/cluster.json; each node's log to DIR.
+Started again on the same DIR it goes on with the data.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runDev(c.Context(), s, o) },
+	}
+	c.Flags().StringVar(&o.dir, "dir", "dev", "where the cluster keeps its data; made if it does not exist")
+	c.Flags().IntVar(&o.nodes, "nodes", 1, "number of nodes")
+	c.Flags().IntVar(&o.port, "port", 8080, "public port of the first node; those behind it are used, too")
+	c.Flags().IntVar(&o.mountpaths, "mountpaths", 2, "mountpaths of each node")
+	return c
+}
+
+func (o *devOptions) validate() error {
+	switch {
+	case o.nodes < 1:
+		return usagef("--nodes %d: want at least one", o.nodes)
+	case o.nodes > 1:
+		return usagef("--nodes %d: this version runs one node; clusters of several come with the next", o.nodes)
+	case o.mountpaths < 1:
+		return usagef("--mountpaths %d: want at least one", o.mountpaths)
+	case o.port < 1 || o.port > 65535-devPortsPerNode*o.nodes:
+		return usagef("--port %d: no such range of ports", o.port)
+	}
+	return nil
+}
+
+// devPortsPerNode is the distance between the ports of one node and the next.
+const devPortsPerNode = 10
+
+func runDev(ctx context.Context, s Surroundings, o devOptions) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(o.dir)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	lock, err := mountpath.LockFile(filepath.Join(dir, "lock"))
+	if err != nil {
+		return ais.Errorf(ais.Exists, "another 'ais dev' runs on %s: %w", dir, err)
+	}
+	defer lock.Close()
+	env, err := readOrMakeEnv(filepath.Join(dir, "env"), "http://127.0.0.1:"+strconv.Itoa(o.port), s.Getenv)
+	if err != nil {
+		return err
+	}
+	d := &dev{surroundings: s, dir: dir, env: env}
+	// Until the nodes are ready there is no cluster to describe.
+	if err := os.Remove(d.clusterFile()); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	for i := range o.nodes {
+		d.nodes = append(d.nodes, layOut(dir, i, o))
+	}
+	return d.run(ctx)
+}
+
+// layOut says where node i lies and which ports it has.
+func layOut(dir string, i int, o devOptions) *devNode {
+	p := o.port + devPortsPerNode*i
+	n := &devNode{Dir: filepath.Join(dir, "node"+strconv.Itoa(i)),
+		Ports: devPorts{Public: p, Cluster: p + 1, Gossip: p + 2, Admin: p + 3},
+		log:   filepath.Join(dir, "node"+strconv.Itoa(i)+".log")}
+	for m := range o.mountpaths {
+		n.Mountpaths = append(n.Mountpaths, filepath.Join(n.Dir, "mountpath"+strconv.Itoa(m)))
+	}
+	return n
+}
+
+// dev is the running cluster.
+type dev struct {
+	surroundings Surroundings
+	dir          string
+	env          devEnv
+	nodes        []*devNode
+}
+
+// nodeEnd is how a node's process ended.
+type nodeEnd struct {
+	node *devNode
+	err  error
+}
+
+// run starts the nodes, greets, and waits for Ctrl-C or the end of the last node. All processes that
+// it started have ended when it returns.
+func (d *dev) run(ctx context.Context) error {
+	stop, cancel := context.WithCancel(ctx)
+	var children sync.WaitGroup
+	defer children.Wait()
+	defer cancel() // runs before Wait
+
+	ended := make(chan nodeEnd, len(d.nodes))
+	for _, n := range d.nodes {
+		started := make(chan error, 1)
+		children.Go(func() { ended <- nodeEnd{n, d.runNode(stop, n, started)} })
+		if err := <-started; err != nil {
+			return ais.Errorf(ais.Internal, "start node: %w", err)
+		}
+	}
+	for _, n := range d.nodes {
+		if err := d.awaitReady(ctx, n, ended); err != nil {
+			if ctx.Err() != nil {
+				return nil // Ctrl-C while starting
+			}
+			return err
+		}
+	}
+	if err := d.writeCluster(); err != nil {
+		return err
+	}
+	d.greet()
+	for left := len(d.nodes); left > 0; left-- {
+		select {
+		case <-ctx.Done():
+			fmt.Fprintln(d.surroundings.Stdout, "\nstopping …")
+			return nil
+		case e := <-ended:
+			d.reportEnd(e)
+		}
+	}
+	return ais.Errorf(ais.Unavailable, "no node is left")
+}
+
+// runNode runs one node's process until it ends, or ctx is canceled and it has stopped. The kernel
+// ends the child if the thread that made it dies (PR_SET_PDEATHSIG), so that nothing is left over
+// even by kill -9; hence this goroutine keeps its thread.
+func (d *dev) runNode(ctx context.Context, n *devNode, started chan<- error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd, log, err := d.command(ctx, n)
+	if err != nil {
+		started <- err
+		return err
+	}
+	defer log.Close()
+	err = cmd.Start()
+	if err == nil {
+		n.PID = cmd.Process.Pid
+	}
+	started <- err
+	if err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
+
+func (d *dev) command(ctx context.Context, n *devNode) (*exec.Cmd, *os.File, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	args := []string{"node", "--dir", n.Dir,
+		"--listen", net.JoinHostPort("127.0.0.1", strconv.Itoa(n.Ports.Public)),
+		"--admin", net.JoinHostPort("127.0.0.1", strconv.Itoa(n.Ports.Admin))}
+	args = append(args, "--allow-shared-filesystem") // the mountpaths are directories side by side
+	for _, m := range n.Mountpaths {
+		args = append(args, "--mountpath", m)
+	}
+	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Args[0] = "ais" // whatever the file is called
+	cmd.Env = d.env.childEnvironment(os.Environ())
+	cmd.Stdout, cmd.Stderr = log, log
+	// A group of its own: Ctrl-C reaches this process alone, which then stops the nodes in order.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = devStopMax
+	return cmd, log, nil
+}
+
+// nodeHealth is what /readyz of the admin port says.
+type nodeHealth struct {
+	ID    string `json:"id"`
+	Ready bool   `json:"ready"`
+}
+
+// awaitReady waits until the node takes requests, and notes its id.
+func (d *dev) awaitReady(ctx context.Context, n *devNode, ended <-chan nodeEnd) error {
+	url := "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(n.Ports.Admin)) + "/readyz"
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	deadline := time.NewTimer(devReadyMax)
+	defer deadline.Stop()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		if h, err := readHealth(ctx, client, url); err == nil && h.Ready {
+			n.ID = h.ID
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case e := <-ended:
+			d.reportEnd(e)
+			return ais.Errorf(ais.Unavailable, "the node did not start")
+		case <-deadline.C:
+			return ais.Errorf(ais.Unavailable, "the node is not ready after %s; see %s", devReadyMax, n.log)
+		case <-again.C:
+		}
+	}
+}
+
+func readHealth(ctx context.Context, client *http.Client, url string) (h nodeHealth, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return h, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return h, err
+	}
+	defer resp.Body.Close()
+	err = json.NewDecoder(resp.Body).Decode(&h)
+	return h, err
+}
+
+// reportEnd tells that a node is gone and shows the end of its log.
+func (d *dev) reportEnd(e nodeEnd) {
+	how := "exit status 0"
+	if e.err != nil {
+		how = e.err.Error()
+	}
+	w := d.surroundings.Stderr
+	fmt.Fprintf(w, "node %s (pid %d) has ended: %s; its log is %s\n", filepath.Base(e.node.Dir), e.node.PID, how, e.node.log)
+	for _, line := range lastLines(e.node.log, 5) {
+		fmt.Fprintf(w, "  | %s\n", line)
+	}
+}
+
+func (d *dev) clusterFile() string { return filepath.Join(d.dir, "cluster.json") }
+
+// writeCluster writes DIR/cluster.json, whole or not at all: others wait for it to appear.
+func (d *dev) writeCluster() error {
+	b, err := json.MarshalIndent(struct {
+		Nodes []*devNode `json:"nodes"`
+	}{d.nodes}, "", "    ")
+	if err != nil {
+		return err
+	}
+	return replaceFile(d.clusterFile(), append(b, '\n'), 0o600)
+}

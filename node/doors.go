@@ -1,0 +1,140 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/seed9b016523/ais/api"
+	"github.com/seed9b016523/ais/auth"
+	"github.com/seed9b016523/ais/control"
+	"github.com/seed9b016523/ais/front"
+	"github.com/seed9b016523/ais/s3"
+)
+
+// doors are the two dialects with the gate that they share, made for one configuration. A change of
+// the configuration makes new ones; requests in flight end in the old.
+type doors struct {
+	verifier *auth.Verifier
+	s3       *s3.Handler
+	api      *api.Handler
+}
+
+// configured is the configuration of this node as it is now.
+func (n *node) configured() *control.Config { return n.state.View().ConfigOf(n.id()) }
+
+// id is the node's name in the cluster.
+func (n *node) id() string { return n.disks.Target().String() }
+
+func (n *node) makeDoors(c *control.Config) (*doors, error) {
+	d := &doors{}
+	gate := auth.Default()
+	gate.Region = c.Get(control.S3Region).Text()
+	var err error
+	if d.verifier, err = auth.NewVerifier(gate, keys{n.state}); err != nil {
+		return nil, err
+	}
+	d.s3, err = s3.New(s3.Config{Objects: n.target, Uploads: n.target, Buckets: n.buckets, Verifier: d.verifier,
+		Region: gate.Region, Domains: domains(c), Host: n.id(), Log: n.log})
+	if err != nil {
+		return nil, err
+	}
+	d.api, err = api.New(api.Config{Objects: n.target, Uploads: n.target, Buckets: n.buckets, State: n.state,
+		Status: n, Verifier: d.verifier, Credentials: keys{n.state}, Log: n.log})
+	return d, err
+}
+
+func domains(c *control.Config) []string {
+	return strings.Fields(c.Get(control.S3Domain).Text())
+}
+
+// frontHandlers are the doors as the public port sees them: whichever are the newest.
+func (n *node) frontHandlers() front.Handlers {
+	return front.Handlers{
+		S3:  func(ctx *fasthttp.RequestCtx) { n.doors.Load().s3.Serve(ctx) },
+		API: func(ctx *fasthttp.RequestCtx) { n.doors.Load().api.Serve(ctx) },
+		S3Error: func(status int, message, id string) (string, []byte) {
+			return n.doors.Load().s3.ErrorBody(status, message, id)
+		},
+		APIError: func(status int, message, id string) (string, []byte) {
+			return n.doors.Load().api.ErrorBody(status, message, id)
+		},
+	}
+}
+
+// frontConfig takes the limits of the public port from the configuration.
+func frontConfig(c *control.Config) front.Config {
+	f := front.Default()
+	f.Domain = c.Get(control.S3Domain).Text()
+	f.Connections = int(c.Get(control.LimitsConnections).Int())
+	f.Requests = int(c.Get(control.LimitsRequests).Int())
+	f.HeaderBytes = int(c.Get(control.LimitsHeaderSize).Size())
+	f.HeaderTimeout = c.Get(control.LimitsHeaderTimeout).Duration()
+	f.IdleTimeout = c.Get(control.LimitsIdleTimeout).Duration()
+	f.BodyTimeout = c.Get(control.LimitsBodyTimeout).Duration()
+	f.WriteTimeout = c.Get(control.LimitsWriteTimeout).Duration()
+	f.DrainTimeout = c.Get(control.LimitsDrainTimeout).Duration()
+	return f
+}
+
+// keys shows the access keys of the control state to the gate.
+type keys struct{ state *control.State }
+
+// Secret implements auth.Keys.
+func (k keys) Secret(accessKey string) (auth.Credential, bool) {
+	key, ok := k.state.View().Key(accessKey)
+	if !ok {
+		return auth.Credential{}, false
+	}
+	return auth.Credential{AccessKey: key.AccessKey, Secret: key.Secret, Root: key.Root}, true
+}
+
+// followConfig applies changes of the configuration while the node runs. What is fixed when the port
+// is opened (limits, the domain of host names, congestion control) changes at the next start.
+func (n *node) followConfig(ctx context.Context) error {
+	view := n.state.View()
+	for {
+		next, err := n.state.Watch(ctx, view.Index())
+		if err != nil {
+			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+				return nil
+			}
+			return err
+		}
+		old := view.ConfigOf(n.id())
+		view = next
+		now := view.ConfigOf(n.id())
+		changed := changedKeys(old, now)
+		if len(changed) == 0 {
+			continue
+		}
+		n.log.Info("configuration changed", "keys", changed)
+		if err := n.applyConfig(now); err != nil {
+			n.log.Error("configuration not applied", "error", err)
+		}
+	}
+}
+
+func (n *node) applyConfig(c *control.Config) error {
+	if err := n.target.SetConfig(volumeConfig(c)); err != nil {
+		return err
+	}
+	d, err := n.makeDoors(c)
+	if err != nil {
+		return err
+	}
+	n.doors.Store(d)
+	return nil
+}
+
+// changedKeys is the names of the keys that have another value.
+func changedKeys(old, now *control.Config) (changed []string) {
+	for _, s := range control.Settings() {
+		if old.Get(s.Name).String() != now.Get(s.Name).String() {
+			changed = append(changed, string(s.Name))
+		}
+	}
+	return changed
+}
