@@ -103,7 +103,7 @@ func parseFraming(head []byte) (f framing) {
 		f.size = -1
 	}
 	f.declared = lengths+codings > 0
-	f.expect = f.expect && f.size != 0
+	f.expect = f.expect && f.declared
 	return f
 }
 

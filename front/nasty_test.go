@@ -233,6 +233,21 @@ func TestExpectContinue(t *testing.T) {
 		}
 		c.wantClosed()
 	})
+	t.Run("nothing to send", func(t *testing.T) {
+		c := p.dial(t)
+		for range 2 {
+			c.say("PUT /read HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n")
+			if line, err := c.r.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+				t.Fatalf("before an empty body: got %q, %v; want 100 Continue, without which botocore hangs", line, err)
+			}
+			if _, err := c.r.Discard(2); err != nil {
+				t.Fatal(err)
+			}
+			if status, body, _ := c.reply(); status != 200 || body != "PUT /read " {
+				t.Fatalf("got %d %q, want 200 \"PUT /read \"", status, body)
+			}
+		}
+	})
 	t.Run("sent unasked", func(t *testing.T) {
 		c := p.dial(t).say(head("/read") + "hello")
 		if status, body, _ := c.reply(); status != 200 || body != "PUT /read hello" {

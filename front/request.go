@@ -108,6 +108,12 @@ func (s *Server) settle(ctx *fasthttp.RequestCtx, c *conn) {
 		c.linger = true
 		ctx.SetConnectionClose()
 	}
+	if c.body.size == 0 {
+		// A body of no bytes is complete without a word, and RFC 9110 §10.1.1 lets the server leave it
+		// out; but botocore takes the final reply that comes in its place for that of its next
+		// request, too, and hangs until its timeout. A failed write fails the reply as well.
+		_ = c.sayContinue()
+	}
 	c.request.status = ctx.Response.StatusCode()
 }
 
