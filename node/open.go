@@ -15,7 +15,8 @@ import (
 
 // open opens the parts from the bottom up: control state, disks, objects, doors. It returns when all
 // that the last life had acknowledged can be served.
-func (n *node) open(ctx context.Context) error {
+func (n *node) open(g *group) error {
+	ctx := g.ctx
 	if err := n.openState(ctx); err != nil {
 		return err
 	}
@@ -25,6 +26,7 @@ func (n *node) open(ctx context.Context) error {
 	if err := n.openTarget(ctx); err != nil {
 		return err
 	}
+	g.start("target", storePhase, n.target.Run) // from here on: it is Run that closes the stores
 	n.buckets = control.NewBuckets(n.state, n.target, time.Now)
 	if err := n.buckets.Recover(ctx); err != nil {
 		return err

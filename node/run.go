@@ -56,14 +56,13 @@ func Run(ctx context.Context, cfg Config, s Surroundings) (err error) {
 
 // openAndServe opens the parts, which replays what the last life has left behind, and starts them.
 func (n *node) openAndServe(g *group) error {
-	if err := n.open(g.ctx); err != nil {
+	if err := n.open(g); err != nil {
 		return err
 	}
 	publicPort, congestion, err := front.Listen(g.ctx, n.cfg.Listen, n.configured().Get(control.NetTCPCongestion).Text())
 	if err != nil {
 		return ais.Errorf(ais.KindOf(err), "public port: %w", err)
 	}
-	g.start("target", storePhase, n.target.Run)
 	g.start("public port", frontPhase, func(ctx context.Context) error { return n.front.Run(ctx, publicPort) })
 	g.start("configuration", storePhase, n.followConfig)
 	n.health.ready.Store(true)
