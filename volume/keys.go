@@ -22,6 +22,7 @@ const (
 	spacePart     byte = 0x32 // upload id, part number → row of a part
 	spaceLog      byte = 0x40 // slot, copies, modified → which key was modified
 	spaceDigest   byte = 0x41 // slot, copies → digest, count and stable version
+	spaceDropping byte = 0x42 // slot → nothing: below its floor, rows may be left
 	spaceVolume   byte = 0x50 // volume id → row of a volume
 	spaceSystem   byte = 0x51 // system kind, subject → a system record and its place
 )

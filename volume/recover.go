@@ -49,7 +49,7 @@ func (s *Store) abandonIndex() {
 	s.failure.mu.Unlock()
 	s.failed.Store(false)
 	s.slots = newSlotTable()
-	s.system = systemState{floors: make(map[ais.Slot]floor)}
+	s.system = systemState{floors: make(map[ais.Slot]*floor)}
 	clear(s.versioned)
 }
 
@@ -567,6 +567,9 @@ func (r *replayer) apply(f *file, x *found) error {
 
 // endRecovery drops what no entry names, finishes removals that were under way, and flushes.
 func (s *Store) endRecovery() error {
+	if err := s.finishDrops(); err != nil {
+		return err
+	}
 	b := s.newBatch(true)
 	defer b.close()
 	err := s.forRange([]byte{spaceStaged}, []byte{spaceStaged + 1}, func(k, _ []byte) error {

@@ -96,7 +96,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		finished:   make(chan struct{}),
 		buffers:    make(chan []byte, opt.Config.StageBuffers),
 	}
-	s.system.floors = make(map[ais.Slot]floor)
+	s.system.floors = make(map[ais.Slot]*floor)
 	s.config.Store(&opt.Config)
 	s.failure.ch = make(chan struct{})
 	s.small.queue = make(chan *op, 1024)

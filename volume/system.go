@@ -13,20 +13,21 @@ import (
 // systemState is what the system records of a mountpath say, kept in memory and in the index. The
 // committer writes it; mu guards it for readers.
 type systemState struct {
-	floors map[ais.Slot]floor
+	floors map[ais.Slot]*floor
 	purges []purge
 	listed map[ais.VolumeID]bool // volumes that must exist, by the newest list
 }
 
+// floor says what of a slot was given up: all records below an LSN, and those of some buckets below
+// LSNs of their own.
 type floor struct {
-	lsn     ais.LSN
-	all     bool
-	buckets []ais.BucketID
+	all     ais.LSN
+	buckets map[ais.BucketID]ais.LSN
 }
 
 // covers reports whether a record of bucket with this origin LSN was given up with its slot.
 func (f *floor) covers(bucket ais.BucketID, lsn ais.LSN) bool {
-	return lsn < f.lsn && (f.all || slices.Contains(f.buckets, bucket))
+	return lsn < f.all || lsn < f.buckets[bucket]
 }
 
 type purge struct {
@@ -46,6 +47,9 @@ func systemKey(b []byte, y *format.System) []byte {
 	switch y.Kind {
 	case format.SystemFloor:
 		b = binary.BigEndian.AppendUint16(b, uint16(y.Slot))
+		for _, x := range y.Buckets { // one, or none for all: a floor of a bucket is a fact of its own
+			b = binary.BigEndian.AppendUint64(b, uint64(x))
+		}
 	case format.SystemPurge:
 		b = binary.BigEndian.AppendUint16(b, uint16(y.From))
 		b = binary.BigEndian.AppendUint16(b, uint16(y.To))
@@ -97,6 +101,11 @@ func (b *batch) applySystem(r *format.Record, payload []byte, p place) error {
 			b.touch(f)
 		}
 	}
+	if y.Kind == format.SystemFloor {
+		b.key = append(b.key[:0], spaceDropping, byte(y.Slot>>8), byte(y.Slot))
+		b.val = b.val[:0]
+		b.set()
+	}
 	if y.Kind == format.SystemVolumeList {
 		// A full list is newer than every notice that a volume has gone.
 		if err := b.dropGone(r.LSN); err != nil {
@@ -146,7 +155,17 @@ func (s *Store) learn(y *format.System) {
 	defer s.systemMu.Unlock()
 	switch y.Kind {
 	case format.SystemFloor:
-		s.system.floors[y.Slot] = floor{lsn: y.LSN, all: y.All, buckets: y.Buckets}
+		f := s.system.floors[y.Slot]
+		if f == nil {
+			f = &floor{buckets: make(map[ais.BucketID]ais.LSN)}
+			s.system.floors[y.Slot] = f
+		}
+		if y.All {
+			f.all = max(f.all, y.LSN)
+		}
+		for _, b := range y.Buckets {
+			f.buckets[b] = max(f.buckets[b], y.LSN)
+		}
 	case format.SystemPurge:
 		p := purge{y.From, y.To, y.UpTo}
 		s.system.purges = slices.DeleteFunc(s.system.purges, func(o purge) bool {
