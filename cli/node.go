@@ -25,15 +25,15 @@ the environment (AIS_LISTEN=0.0.0.0:8080). A flag counts over a variable, a vari
 The root key of the first start comes from AIS_ROOT_ACCESS_KEY and AIS_ROOT_SECRET_KEY; without them
 one is made and shown once.
 
-The memory of the Go heap is held small by collecting early; GOGC and GOMEMLIMIT, if set, count
-instead.`,
+The heap is held below 128 MiB + 256 MiB for each mountpath as far as its contents allow; GOMEMLIMIT
+and GOGC, if set, count instead.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := readNodeConfig(c, s)
 			if err != nil {
 				return usageError{err}
 			}
-			tuneMemory(s.Getenv)
+			tuneMemory(s.Getenv, len(cfg.Mountpaths))
 			return node.Run(c.Context(), cfg, node.Surroundings{
 				Log: newLogger(s.Stderr, cfg), Announce: s.Stdout, Version: thisBuild().Version})
 		},
@@ -77,19 +77,18 @@ func newLogger(w io.Writer, cfg node.Config) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, o))
 }
 
-// Memory of a node. Payload lives in pooled buffers and the index cache outside the Go heap, so the
-// heap itself is small and collecting it cheap.
+// Memory of a node. The Go heap holds, per mountpath, bodies on their way to disk
+// (limits.uploads_memory, 128 MiB), the cache of the index (64 MiB) and its memtables (64 MiB); little
+// of it changes from request to request, so collections are rare and cheap. The limit (GOMEMLIMIT)
+// keeps the heap from growing to twice that much before one comes.
 const (
-	heapGrowth = 100       // GOGC: percent of growth before the next collection
-	heapLimit  = 256 << 20 // GOMEMLIMIT: bytes above which collections come as often as they must
+	heapLimitBase      = 128 << 20 // bytes
+	heapLimitMountpath = 256 << 20 // bytes
 )
 
-func tuneMemory(getenv func(string) string) {
-	if getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
-	}
+func tuneMemory(getenv func(string) string, mountpaths int) {
 	if getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(heapLimit)
+		debug.SetMemoryLimit(heapLimitBase + heapLimitMountpath*int64(mountpaths))
 	}
 }
 
