@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/auth"
 	"github.com/seed9b016523/ais/front"
 	"github.com/valyala/fasthttp"
 )
@@ -110,10 +111,20 @@ func (r *request) describe(o *ais.Object, parts ais.ObjectReader) (span, error) 
 		r.ctx.SetStatusCode(status)
 		r.setContentRange(piece, o.Size)
 	}
-	if piece.size == o.Size && equalFold(r.peek(headerChecksumMode), "enabled") {
+	if piece.size == o.Size && r.wantsChecksum() {
 		r.setChecksum(&o.Attributes.Checksum)
 	}
 	return piece, nil
+}
+
+// wantsChecksum reports whether x-amz-checksum-mode asks for the checksum; signers may have moved it
+// into the query.
+func (r *request) wantsChecksum() bool {
+	mode := r.peek(headerChecksumMode)
+	if len(mode) == 0 && r.identity.Kind == auth.Presigned {
+		mode = r.args.Peek("x-amz-checksum-mode")
+	}
+	return equalFold(mode, "enabled")
 }
 
 // piece resolves partNumber and Range.

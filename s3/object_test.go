@@ -414,6 +414,14 @@ func TestPresigned(t *testing.T) {
 	if got := w.send(get); got.status != 200 || got.body != "hello" {
 		t.Errorf("presigned GET: got %d %q", got.status, got.body)
 	}
+	w.expect(200, "", "PUT", "/bucket/key", "hello", "X-Amz-Checksum-Crc32", "NhCmhg==")
+	get = w.request("GET", "/bucket/key?x-amz-checksum-mode=ENABLED", "")
+	if err := w.signer.PresignHTTP(get, time.Minute, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.send(get); got.header.Get("X-Amz-Checksum-Crc32") != "NhCmhg==" {
+		t.Errorf("presigned GET with checksum mode: got headers %v", got.header)
+	}
 }
 
 // TestPresignedAttributes: signers move headers into the query, where a value may hold any byte.

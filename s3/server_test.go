@@ -117,7 +117,7 @@ func (r *reply) code() string {
 		Code      string
 		RequestId string
 	}
-	if xml.Unmarshal([]byte(r.body), &e) != nil {
+	if r.status/100 == 2 || xml.Unmarshal([]byte(r.body), &e) != nil {
 		return ""
 	}
 	return e.Code
