@@ -20,6 +20,7 @@ import (
 // Health is what the node says of itself.
 type Health struct {
 	ID       string   `json:"id"`       // of the node; "" until it is known
+	PID      int      `json:"pid"`      // of the process, so that a caller knows that it asked the right one
 	Ready    bool     `json:"ready"`    // takes requests
 	Problems []string `json:"problems"` // what an operator should look at; may be there while Ready
 }

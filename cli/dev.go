@@ -240,6 +240,7 @@ func (d *dev) command(ctx context.Context, n *devNode) (*exec.Cmd, *os.File, err
 // nodeHealth is what /readyz of the admin port says.
 type nodeHealth struct {
 	ID    string `json:"id"`
+	PID   int    `json:"pid"`
 	Ready bool   `json:"ready"`
 }
 
@@ -252,7 +253,8 @@ func (d *dev) awaitReady(ctx context.Context, n *devNode, ended <-chan nodeEnd) 
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {
-		if h, err := readHealth(ctx, client, url); err == nil && h.Ready {
+		// The port may be that of another node, where this one cannot have it.
+		if h, err := readHealth(ctx, client, url); err == nil && h.Ready && h.PID == n.PID {
 			n.ID = h.ID
 			return nil
 		}

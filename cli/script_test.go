@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -78,20 +79,10 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 2 {
 		ts.Fatalf("usage: await FILE [TEXT]")
 	}
-	deadline := time.After(30 * time.Second)
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for {
+	waitFor(ts, strings.Join(args, " holds "), func() bool {
 		b, err := os.ReadFile(ts.MkAbs(args[0]))
-		if err == nil && (len(args) == 1 || strings.Contains(string(b), args[1])) {
-			return
-		}
-		select {
-		case <-again.C:
-		case <-deadline:
-			ts.Fatalf("%s did not come, or not with %q", args[0], args[1:])
-		}
-	}
+		return err == nil && (len(args) == 1 || strings.Contains(string(b), args[1]))
+	})
 }
 
 // await-ready PORT: waits until the node with this public port takes requests.
@@ -101,10 +92,26 @@ func awaitReady(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	port, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	d := &dev{}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	ts.Check(d.awaitReady(ctx, &devNode{Ports: devPorts{Admin: port + 3}}, nil))
+	url := "http://127.0.0.1:" + strconv.Itoa(port+3) + "/readyz"
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	waitFor(ts, url, func() bool {
+		h, err := readHealth(context.Background(), client, url)
+		return err == nil && h.Ready
+	})
+}
+
+// waitFor looks again and again until it is so.
+func waitFor(ts *testscript.TestScript, what string, isSo func() bool) {
+	deadline := time.After(30 * time.Second)
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for !isSo() {
+		select {
+		case <-again.C:
+		case <-deadline:
+			ts.Fatalf("%s: it did not come to pass in 30 s", what)
+		}
+	}
 }
 
 // load-env FILE: what a shell does on `source FILE`.

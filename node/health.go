@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,7 @@ func (n *node) admin() *admin.Server {
 
 // reportHealth is asked by the admin port, from the first moment on.
 func (n *node) reportHealth() admin.Health {
-	h := admin.Health{Ready: n.health.ready.Load()}
+	h := admin.Health{PID: os.Getpid(), Ready: n.health.ready.Load()}
 	if id := n.health.id.Load(); id != nil {
 		h.ID = *id
 	}
