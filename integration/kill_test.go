@@ -16,7 +16,7 @@ import (
 //
 // AIS_SEED repeats the choices of a run; the moments of the kills are the machine's own.
 func TestKill(t *testing.T) {
-	kills, limit, keys := 60, 75*time.Second, 60
+	kills, limit, keys := 60, 75*time.Second, 30
 	if long() {
 		kills, limit, keys = 100, time.Hour, 400
 	}
@@ -39,7 +39,7 @@ func TestKill(t *testing.T) {
 	}
 	began, done, killed := time.Now(), 0, 0
 	for killed < kills && time.Since(began) < limit {
-		life := time.Duration(50+random.IntN(900)) * time.Millisecond
+		life := time.Duration(50+random.IntN(600)) * time.Millisecond
 		gentle := random.IntN(10) == 0 // SIGTERM at times: what it drains must be there as well
 		stormUntil(t, n, workers, life, gentle)
 		killed++
