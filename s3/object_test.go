@@ -521,15 +521,15 @@ func TestStoreErrors(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Objects = broken })
 	w.bucket("bucket")
 	for _, c := range []struct {
-		fault  error
+		fault  ais.Error
 		status int
 		code   string
 	}{
-		{ais.Errorf(ais.Exhausted, "no space"), 507, "InsufficientStorage"},
-		{ais.Errorf(ais.Unavailable, "starting"), 503, "ServiceUnavailable"},
-		{ais.Errorf(ais.Corrupt, "bad block"), 500, "InternalError"},
+		{ais.Error{Kind: ais.Exhausted, Message: "no space"}, 507, "InsufficientStorage"},
+		{ais.Error{Kind: ais.Unavailable, Message: "starting"}, 503, "ServiceUnavailable"},
+		{ais.Error{Kind: ais.Corrupt, Message: "bad block"}, 500, "InternalError"},
 	} {
-		broken.fault = c.fault
+		broken.fault.Store(&c.fault)
 		got := w.expect(c.status, c.code, "PUT", "/bucket/key", "hello")
 		if retry := got.header.Get("Retry-After"); (retry != "") != (c.status == 503) {
 			t.Errorf("%d: got Retry-After %q", c.status, retry)

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"io"
+	"sync/atomic"
 
 	"github.com/seed9b016523/ais"
 )
@@ -14,7 +15,7 @@ type memory struct {
 	Uploads
 	bucket  *ais.Bucket
 	objects map[string]*stored
-	fault   error // what Put, Open and Stat answer, if set
+	fault   atomic.Pointer[ais.Error] // what Put, Open and Stat answer, if set
 }
 
 type stored struct {
@@ -44,8 +45,8 @@ func (m *memory) DeleteBucket(context.Context, string) error {
 }
 
 func (m *memory) Put(_ context.Context, r *ais.PutRequest) (*ais.Object, error) {
-	if m.fault != nil {
-		return nil, m.fault
+	if fault := m.fault.Load(); fault != nil {
+		return nil, fault
 	}
 	data := make([]byte, r.Size)
 	if _, err := io.ReadFull(r.Body, data); err != nil {
@@ -66,11 +67,11 @@ func (m *memory) keep(name string, data []byte, a ais.Attributes) *ais.Object {
 }
 
 func (m *memory) Open(_ context.Context, _ *ais.Bucket, name string, _ *ais.VersionID) (ais.ObjectReader, error) {
+	if fault := m.fault.Load(); fault != nil {
+		return nil, fault
+	}
 	o := m.objects[name]
-	switch {
-	case m.fault != nil:
-		return nil, m.fault
-	case o == nil:
+	if o == nil {
 		return nil, ais.NounErrorf(ais.NotFound, ais.NounObject, "%q does not exist", name)
 	}
 	return &memoryReader{o: o}, nil
