@@ -76,7 +76,7 @@ func newRoot(s Surroundings) (*cobra.Command, *globals) {
 	root.AddCommand(
 		newDev(s), newNode(s),
 		newBucket(s, g), newList(s, g), newPut(s, g), newGet(s, g), newCopy(g), newRemove(s, g),
-		newShow(s, g), newConfig(s, g),
+		newShow(s, g), newConfig(s, g), newVolume(s, g),
 		newBench(s, g), newVersion(s, g),
 	)
 	// cobra's own completion command, which writes to where root does.

@@ -48,9 +48,9 @@ type devNode struct {
 	log string // path of its log
 }
 
-// devStopMax is how long a node may take to drain before it is killed. The store loses nothing by
-// that: it only replays more at its next start.
-const devStopMax = 30 * time.Second
+// devStopMax is how long a node may take to drain (limits.drain_timeout) and to flush its index before
+// it is killed. The store loses nothing by that: it only replays more at its next start.
+const devStopMax = time.Minute
 
 // devReadyMax is how long a node may take until it serves; replaying a large tail takes a while.
 const devReadyMax = 10 * time.Minute

@@ -38,6 +38,12 @@ and GOGC, if set, count instead.`,
 				Log: newLogger(s.Stderr, cfg), Announce: s.Stdout, Version: thisBuild().Version})
 		},
 	}
+	nodeFlags(c)
+	return c
+}
+
+// nodeFlags gives a command a flag for each setting of a node, and one for the file.
+func nodeFlags(c *cobra.Command) {
 	for _, set := range node.Settings() {
 		switch {
 		case set.Secret:
@@ -50,7 +56,6 @@ and GOGC, if set, count instead.`,
 		}
 	}
 	c.Flags().String("config", "", "configuration file (TOML)")
-	return c
 }
 
 // readNodeConfig gathers the sources of a node's configuration.
