@@ -60,7 +60,11 @@ func (b *batch) commit() error {
 	if b.b.Empty() {
 		return nil
 	}
-	return b.s.indexError(b.b.Commit(pebble.NoSync))
+	err := b.b.Commit(pebble.NoSync)
+	if seen := b.s.opt.watch.batch; seen != nil && err == nil {
+		seen()
+	}
+	return b.s.indexError(err)
 }
 
 // reset makes the batch fit for the next commit.
@@ -126,9 +130,11 @@ func (s *Store) find(r pebble.Reader, scratch []byte, bucket ais.BucketID, name 
 	if hasCur && cur.version() == v {
 		return cur, asCurrent, cur, true, nil
 	}
-	x, ok, err := s.rowAt(r, tombKey(scratch[:0], bucket, name, v))
-	if err != nil || ok {
-		return x, asTomb, cur, hasCur, err
+	if s.isBuried(bucket) {
+		x, ok, err := s.rowAt(r, tombKey(scratch[:0], bucket, name, v))
+		if err != nil || ok {
+			return x, asTomb, cur, hasCur, err
+		}
 	}
 	if !s.isVersioned(bucket) {
 		return row{}, nowhere, cur, hasCur, nil
@@ -144,7 +150,7 @@ func (s *Store) find(r pebble.Reader, scratch []byte, bucket ais.BucketID, name 
 			return row{}, nowhere, cur, hasCur, s.indexError(err)
 		}
 	}
-	x, ok, err = s.rowAt(r, versionKey(scratch[:0], bucket, name, created))
+	x, ok, err := s.rowAt(r, versionKey(scratch[:0], bucket, name, created))
 	if err != nil || !ok {
 		return row{}, nowhere, cur, hasCur, err
 	}
@@ -298,6 +304,7 @@ func (b *batch) putEntry(bucket ais.BucketID, name string, at where, x *row) {
 	case asCurrent:
 		b.key = currentKey(b.key[:0], bucket, name)
 	case asTomb:
+		b.s.setBuried(bucket)
 		b.key = tombKey(b.key[:0], bucket, name, x.version())
 	case asVersion:
 		if x.Null {

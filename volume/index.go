@@ -126,5 +126,8 @@ func (s *Store) flushIndex() error {
 		return s.brokenIndex(s.indexError(err))
 	}
 	s.unflushed.Add(-n)
+	if seen := s.opt.watch.flushed; seen != nil {
+		seen()
+	}
 	return nil
 }

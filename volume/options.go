@@ -75,6 +75,14 @@ type Options struct {
 	Rebuild bool
 	// Now gives Unix milliseconds, for display and for the age of uploads.
 	Now func() int64
+
+	watch watch
+}
+
+// watch is what tests look at: moments at which a crash must be survived. Both may be nil.
+type watch struct {
+	batch   func() // an index batch was committed; called by the committer, or by recovery
+	flushed func() // the index was flushed because the store relies on it
 }
 
 // Event is something that happened in a store.

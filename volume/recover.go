@@ -51,6 +51,7 @@ func (s *Store) abandonIndex() {
 	s.slots = newSlotTable()
 	s.system = systemState{floors: make(map[ais.Slot]*floor)}
 	clear(s.versioned)
+	clear(s.buried)
 }
 
 // loadFiles finds the volumes and reads their headers.
@@ -215,7 +216,7 @@ func (s *Store) loadIndex() error {
 	if err != nil {
 		return err
 	}
-	return s.loadVersioned()
+	return errors.Join(s.forBuckets(spaceVersion, s.setVersioned), s.forBuckets(spaceTomb, s.setBuried))
 }
 
 // loadVolume joins a volume's row with its file.
@@ -278,18 +279,19 @@ func (s *Store) forRange(lower, upper []byte, fn func(k, v []byte) error) error 
 	return s.indexError(errors.Join(err, it.Close()))
 }
 
-func (s *Store) loadVersioned() error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{spaceVersion}, UpperBound: []byte{spaceVersion + 1}})
+// forBuckets calls fn for every bucket that has rows in a key space.
+func (s *Store) forBuckets(space byte, fn func(ais.BucketID)) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{space}, UpperBound: []byte{space + 1}})
 	if err != nil {
 		return s.indexError(err)
 	}
 	for valid := it.First(); valid; {
 		bucket := binary.BigEndian.Uint64(it.Key()[1:])
-		s.setVersioned(ais.BucketID(bucket))
+		fn(ais.BucketID(bucket))
 		if bucket == 1<<64-1 {
 			break
 		}
-		valid = it.SeekGE(appendBucket(nil, spaceVersion, ais.BucketID(bucket+1)))
+		valid = it.SeekGE(appendBucket(nil, space, ais.BucketID(bucket+1)))
 	}
 	return s.indexError(errors.Join(it.Error(), it.Close()))
 }

@@ -34,10 +34,11 @@ type Store struct {
 	systemMu sync.RWMutex
 	system   systemState
 
-	// versioned are the buckets that hold noncurrent versions or delete markers, so that for all others
-	// those key spaces are not looked into.
-	versionedMu sync.RWMutex
-	versioned   map[ais.BucketID]bool
+	// versioned are the buckets that may hold noncurrent versions or delete markers, buried those that
+	// may hold tombstones, so that for all others those key spaces are not looked into.
+	bucketsMu sync.RWMutex
+	versioned map[ais.BucketID]bool
+	buried    map[ais.BucketID]bool
 
 	slots   *slotTable
 	latches *latches
@@ -86,6 +87,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	}
 	s := &Store{opt: opt, files: make(map[ais.VolumeID]*file),
 		versioned:  make(map[ais.BucketID]bool),
+		buried:     make(map[ais.BucketID]bool),
 		slots:      newSlotTable(),
 		latches:    newLatches(),
 		pins:       newPins(),
@@ -238,15 +240,27 @@ func (s *Store) fileList() []*file {
 }
 
 func (s *Store) isVersioned(b ais.BucketID) bool {
-	s.versionedMu.RLock()
-	defer s.versionedMu.RUnlock()
+	s.bucketsMu.RLock()
+	defer s.bucketsMu.RUnlock()
 	return s.versioned[b]
 }
 
 func (s *Store) setVersioned(b ais.BucketID) {
-	s.versionedMu.Lock()
-	defer s.versionedMu.Unlock()
+	s.bucketsMu.Lock()
+	defer s.bucketsMu.Unlock()
 	s.versioned[b] = true
+}
+
+func (s *Store) isBuried(b ais.BucketID) bool {
+	s.bucketsMu.RLock()
+	defer s.bucketsMu.RUnlock()
+	return s.buried[b]
+}
+
+func (s *Store) setBuried(b ais.BucketID) {
+	s.bucketsMu.Lock()
+	defer s.bucketsMu.Unlock()
+	s.buried[b] = true
 }
 
 // event logs and reports what happened.

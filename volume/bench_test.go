@@ -1,0 +1,95 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
+	"github.com/seed9b016523/ais/disk"
+)
+
+// diskStore runs a store on the real disk for a benchmark.
+func diskStore(b *testing.B) *Store {
+	b.Helper()
+	s, err := Open(context.Background(), Options{FS: disk.OS(), Dir: b.TempDir(), Cluster: 1, Target: 2, Mountpath: 3, Clock: NewClock(2, 1, 1, 1),
+		Slot:   func(id ais.BucketID, name string) ais.Slot { return cmap.SlotOf(7, id, name) },
+		Copies: func(ais.BucketID) uint8 { return 1 }, Config: DefaultConfig(), Logger: slog.New(slog.DiscardHandler),
+		Now: func() int64 { return 1 }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	b.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
+	})
+	return s
+}
+
+func BenchmarkPut4KiB(b *testing.B) {
+	s := diskStore(b)
+	data := noise(1, 4096)
+	b.ReportAllocs()
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		i := 0
+		for pb.Next() {
+			i++
+			if _, err := putObject(s, testBucket, fmt.Sprintf("obj-%p-%08d", pb, i), data, false); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+func BenchmarkGet4KiB(b *testing.B) {
+	s := diskStore(b)
+	data := noise(1, 4096)
+	const n = 2000
+	for i := range n {
+		if _, err := putObject(s, testBucket, fmt.Sprintf("obj-%08d", i), data, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("obj-%08d", i)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		r, err := s.Open(testBucket, names[i%n], nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(r.Inline()) != 4096 {
+			b.Fatal("short")
+		}
+		r.Close()
+	}
+}
+
+func BenchmarkList1000(b *testing.B) {
+	s := diskStore(b)
+	for i := range 3000 {
+		if _, err := putObject(s, testBucket, fmt.Sprintf("obj-%08d", i), nil, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for b.Loop() {
+		p, err := s.List(&ais.ListRequest{Bucket: &ais.Bucket{ID: testBucket}, Limit: 1000})
+		if err != nil || len(p.Entries) != 1000 {
+			b.Fatal(err)
+		}
+	}
+}
