@@ -86,6 +86,9 @@ func canonical(name []byte) []byte {
 // setAttribute takes what one header says of the object; headers that say nothing of it are passed over.
 func setAttribute(a *ais.Attributes, name, value []byte) error {
 	if len(value) == 0 {
+		if string(name) == headerContentMD5 { // said, and said wrongly
+			return fail(codeInvalidDigest)
+		}
 		return nil
 	}
 	switch string(name) {

@@ -179,13 +179,45 @@ func (r *request) headBucket() error {
 func (r *request) deleteBucket() error {
 	err := r.h.config.Buckets.DeleteBucket(r.context(), r.bucket.Name)
 	if ais.IsKind(err, ais.Exists) {
-		err = &failure{code: codeBucketNotEmpty, err: err, detail: []ais.Pair{{Name: "BucketName", Value: r.bucket.Name}}}
+		err = r.deleteDespiteUploads(err)
 	}
 	if err != nil {
 		return err
 	}
 	r.noContent()
 	return nil
+}
+
+// deleteDespiteUploads deletes a bucket in which nothing is left but open uploads, which go with it:
+// to AWS they are not contents of a bucket.
+func (r *request) deleteDespiteUploads(notEmpty error) error {
+	notEmpty = &failure{code: codeBucketNotEmpty, err: notEmpty, detail: []ais.Pair{{Name: "BucketName", Value: r.bucket.Name}}}
+	page, err := r.h.config.Objects.List(r.context(), &ais.ListRequest{Bucket: r.bucket, Versions: true, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(page.Entries) > 0 {
+		return notEmpty
+	}
+	for more := true; more; {
+		uploads, err := r.h.config.Uploads.ListUploads(r.context(), &ais.UploadListRequest{Bucket: r.bucket, Limit: ais.ListLimitMax})
+		if err != nil {
+			return err
+		}
+		for i := range uploads.Uploads {
+			u := &uploads.Uploads[i]
+			err := r.h.config.Uploads.Abort(r.context(), r.bucket, u.Name, u.ID)
+			if err != nil && !ais.IsKind(err, ais.NotFound) {
+				return err
+			}
+		}
+		more = uploads.Truncated
+	}
+	err = r.h.config.Buckets.DeleteBucket(r.context(), r.bucket.Name)
+	if ais.IsKind(err, ais.Exists) {
+		return notEmpty
+	}
+	return err
 }
 
 func (r *request) getBucketLocation() error {

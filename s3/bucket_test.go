@@ -57,6 +57,21 @@ func TestBuckets(t *testing.T) {
 	w.expect(404, "NoSuchBucket", "DELETE", "/bucket-a", "")
 }
 
+// TestDeleteBucketWithUploads: open uploads go with their bucket, but only if nothing else is in it.
+func TestDeleteBucketWithUploads(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("bucket")
+	id := w.begin("/bucket/key")
+	w.expect(200, "", "PUT", "/bucket/key?partNumber=1&uploadId="+id, "part")
+	w.put("bucket", "object", "x")
+	w.expect(409, "BucketNotEmpty", "DELETE", "/bucket", "")
+	w.expect(200, "", "GET", "/bucket/key?uploadId="+id, "")
+	w.expect(204, "", "DELETE", "/bucket/object", "")
+	w.expect(204, "", "DELETE", "/bucket", "")
+	w.bucket("bucket")
+	w.expect(404, "NoSuchUpload", "GET", "/bucket/key?uploadId="+id, "")
+}
+
 func TestRegions(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Region = "moon-2" })
 	w.expect(200, "", "PUT", "/bucket", `<CreateBucketConfiguration><LocationConstraint>moon-2</LocationConstraint></CreateBucketConfiguration>`)

@@ -1,6 +1,8 @@
 package s3
 
 import (
+	"bytes"
+
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/auth"
 	"github.com/seed9b016523/ais/front"
@@ -40,15 +42,27 @@ func (r *request) pass() error {
 	return r.allow(r.op.name, nil, "")
 }
 
-// refused adds the region to a refusal that may be for a wrong one: there are clients that begin with
-// a guess, and learn the region from the answer.
+// refused adds what only the request tells to a refusal of package auth.
 func (r *request) refused(err error) error {
 	f := authFailure(err)
-	if f == nil || f.code != codeAuthorizationHeaderMalformed && f.code != codeAuthorizationQueryParametersError {
+	if f == nil {
 		return err
 	}
-	f.detail = append(f.detail, ais.Pair{Name: "Region", Value: r.h.config.Region})
-	f.headers = append(f.headers, ais.Pair{Name: headerBucketRegion, Value: r.h.config.Region})
+	switch f.code {
+	case codeAuthorizationHeaderMalformed, codeAuthorizationQueryParametersError:
+		// There are clients that begin with a guess, and learn the region from the answer.
+		f.detail = append(f.detail, ais.Pair{Name: "Region", Value: r.h.config.Region})
+		f.headers = append(f.headers, ais.Pair{Name: headerBucketRegion, Value: r.h.config.Region})
+	case codeInvalidRequest:
+		// AWS tells apart what it used to take (version 2) from what never was a signature.
+		scheme, rest, _ := bytes.Cut(r.peek("Authorization"), []byte(" "))
+		switch {
+		case len(scheme) == 0 && !r.args.Has("AWSAccessKeyId"):
+			return fail(codeAccessDenied)
+		case len(scheme) > 0 && (string(scheme) != "AWS" || bytes.IndexByte(rest, ':') < 0):
+			f.code = codeInvalidArgument
+		}
+	}
 	return f
 }
 
@@ -104,7 +118,9 @@ func authFailure(err error) *failure {
 		f.code, f.message = codeAccessDenied, "Request has expired"
 	case auth.EarlyPresign:
 		f.code, f.message = codeAccessDenied, "Request is not valid yet"
-	case auth.MissingSecurityHeader, auth.UnsupportedMechanism:
+	case auth.MissingSecurityHeader:
+		f.code, f.message = codeAccessDenied, "AWS authentication requires a valid Date or x-amz-date header"
+	case auth.UnsupportedMechanism:
 		f.code = codeInvalidRequest
 	case auth.SeveralMechanisms, auth.UnsupportedPayload:
 		f.code = codeInvalidArgument

@@ -58,7 +58,13 @@ func TestGate(t *testing.T) {
 			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=x")
 		}, "InvalidArgument"},
 		{"signature version 2", func(r *http.Request) { r.Header.Set("Authorization", "AWS "+testKey+":c2lnbmF0dXJl") }, "InvalidRequest"},
-		{"basic", func(r *http.Request) { r.SetBasicAuth(testKey, testSecret) }, "InvalidRequest"},
+		{"basic", func(r *http.Request) { r.SetBasicAuth(testKey, testSecret) }, "InvalidArgument"},
+		{"rubbish", func(r *http.Request) { r.Header.Set("Authorization", "AWS HAHAHA") }, "InvalidArgument"},
+		{"an empty header", func(r *http.Request) { r.Header.Set("Authorization", "") }, "AccessDenied"},
+		{"no date", func(r *http.Request) {
+			must(w.signer.SignHTTP(r, "", time.Now()))
+			r.Header.Del("X-Amz-Date")
+		}, "AccessDenied"},
 		{"bearer token", func(r *http.Request) { r.Header.Set("Authorization", "Bearer abc") }, "InvalidToken"},
 		{"another header signed", func(r *http.Request) {
 			must(w.signer.SignHTTP(r, "", time.Now()))

@@ -126,6 +126,7 @@ func TestBadAttributes(t *testing.T) {
 		{501, "NotImplemented", "X-Amz-Server-Side-Encryption-Customer-Algorithm", "AES256"},
 		{400, "InvalidRequest", "X-Amz-Object-Lock-Mode", "GOVERNANCE"},
 		{400, "InvalidDigest", "Content-Md5", "nonsense"},
+		{400, "InvalidDigest", "Content-Md5", ""},
 		{400, "InvalidDigest", "Content-Md5", "YWJj"},
 		{400, "BadDigest", "Content-Md5", "1B2M2Y8AsgTpgAmY7PhCfg=="},
 		{400, "InvalidRequest", "X-Amz-Checksum-Crc32", "nonsense"},
