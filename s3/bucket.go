@@ -199,8 +199,9 @@ func (r *request) deleteDespiteUploads(notEmpty error) error {
 	if len(page.Entries) > 0 {
 		return notEmpty
 	}
+	next := ais.UploadListRequest{Bucket: r.bucket, Limit: ais.ListLimitMax}
 	for more := true; more; {
-		uploads, err := r.h.config.Uploads.ListUploads(r.context(), &ais.UploadListRequest{Bucket: r.bucket, Limit: ais.ListLimitMax})
+		uploads, err := r.h.config.Uploads.ListUploads(r.context(), &next)
 		if err != nil {
 			return err
 		}
@@ -211,7 +212,7 @@ func (r *request) deleteDespiteUploads(notEmpty error) error {
 				return err
 			}
 		}
-		more = uploads.Truncated
+		more, next.AfterName, next.AfterUpload = uploads.Truncated, uploads.NextName, uploads.NextUpload
 	}
 	err = r.h.config.Buckets.DeleteBucket(r.context(), r.bucket.Name)
 	if ais.IsKind(err, ais.Exists) {
