@@ -16,6 +16,7 @@
 // Bodies stream: a PUT is hashed piece by piece while it is in cache on its way to the store
 // (digest.go), and a GET goes from the store to the connection.
 //
-// The package starts no goroutine and holds no lock; a Handler is safe for any number of goroutines.
-// It keeps nothing that a crash could lose.
+// A Handler is safe for any number of goroutines and holds no lock. It works on the goroutine of the
+// request; only DeleteObjects starts a few of its own, so that its objects share the waits for the
+// disk, and returns after the last of them. Nothing is kept that a crash could lose.
 package s3

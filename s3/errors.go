@@ -50,13 +50,11 @@ const (
 	codeMetadataTooLarge
 	codeMethodNotAllowed
 	codeMissingContentLength
-	codeMissingRequestBody
 	codeNoSuchBucket
 	codeNoSuchBucketPolicy
 	codeNoSuchCORSConfiguration
 	codeNoSuchKey
 	codeNoSuchLifecycleConfiguration
-	codeNoSuchObjectLockConfiguration
 	codeNoSuchPublicAccessBlock
 	codeNoSuchReplication
 	codeNoSuchTagSet
@@ -124,13 +122,11 @@ var answers = [codeCount]answer{
 	codeMetadataTooLarge:                  {400, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size"},
 	codeMethodNotAllowed:                  {405, "MethodNotAllowed", "The specified method is not allowed against this resource."},
 	codeMissingContentLength:              {411, "MissingContentLength", "You must provide the Content-Length HTTP header."},
-	codeMissingRequestBody:                {400, "MissingRequestBodyError", "Request Body is empty"},
 	codeNoSuchBucket:                      {404, "NoSuchBucket", "The specified bucket does not exist"},
 	codeNoSuchBucketPolicy:                {404, "NoSuchBucketPolicy", "The bucket policy does not exist"},
 	codeNoSuchCORSConfiguration:           {404, "NoSuchCORSConfiguration", "The CORS configuration does not exist"},
 	codeNoSuchKey:                         {404, "NoSuchKey", "The specified key does not exist."},
 	codeNoSuchLifecycleConfiguration:      {404, "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"},
-	codeNoSuchObjectLockConfiguration:     {404, "NoSuchObjectLockConfiguration", "The specified object does not have a ObjectLock configuration"},
 	codeNoSuchPublicAccessBlock:           {404, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found"},
 	codeNoSuchReplication:                 {404, "ReplicationConfigurationNotFoundError", "The replication configuration was not found"},
 	codeNoSuchTagSet:                      {404, "NoSuchTagSet", "The TagSet does not exist"},
