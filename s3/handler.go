@@ -47,7 +47,7 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Handler answers S3 requests. It is safe for any number of goroutines, and starts none.
+// Handler answers S3 requests. It is safe for any number of goroutines.
 type Handler struct {
 	config   Config
 	router   *router
