@@ -242,8 +242,28 @@ func (b *batch) applyUploadCommit(r *format.Record, m *format.Meta, writes []wri
 	for _, w := range writes {
 		named[w.ID] = true
 	}
-	_, err = b.closeUpload(m.Upload, u, uploadCompleted, named, false, m.ModifiedUnix)
+	u, err = b.closeUpload(m.Upload, u, uploadCompleted, named, false, m.ModifiedUnix)
+	if err == nil {
+		u.Modified = r.Modified // finishRecovery finds the object by it
+		b.putUpload(m.Upload, &u)
+	}
 	return err
+}
+
+// ignoreCompletion passes over the TOMBSTONE of a completed upload right behind a gap: the COMMIT lay
+// there, in the same sync, and was torn, so the upload is still open. (A copy by vacuum behind a gap was
+// not synced either, and the original is still there.) The record counts as a shadow of the upload.
+func (b *batch) ignoreCompletion(r *format.Record, m *format.Meta, copies uint8) error {
+	u, ok, err := b.s.uploadAt(b.r, m.Upload)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		u = uploadRow{State: uploadUnknown, Copies: copies, Bucket: r.Bucket, Name: string(r.Key), Slot: r.Slot}
+	}
+	u.Shadows++
+	b.putUpload(m.Upload, &u)
+	return nil
 }
 
 // applyUploadTomb indexes the TOMBSTONE of an upload.

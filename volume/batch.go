@@ -62,7 +62,7 @@ func (b *batch) commit() error {
 	}
 	err := b.b.Commit(pebble.NoSync)
 	if seen := b.s.opt.watch.batch; seen != nil && err == nil {
-		seen()
+		seen(b.s)
 	}
 	return b.s.indexError(err)
 }
@@ -307,6 +307,7 @@ func (b *batch) putEntry(bucket ais.BucketID, name string, at where, x *row) {
 		b.s.setBuried(bucket)
 		b.key = tombKey(b.key[:0], bucket, name, x.version())
 	case asVersion:
+		b.s.setVersioned(bucket)
 		if x.Null {
 			b.key = nullAtKey(b.key[:0], bucket, name)
 			b.val = append(b.val[:0], x.Created[:]...)
@@ -450,6 +451,7 @@ func (b *batch) dropWrite(w writeOf, first ais.WriteID, later bool) error {
 // crash, is dead.
 func (b *batch) applyExtent(r *format.Record, p place) error {
 	b.key = extentKey(b.key[:0], r.Write, r.Sequence)
+	known := false
 	if b.replay {
 		v, ok, done, err := get(b.r, b.key)
 		if err != nil {
@@ -464,12 +466,13 @@ func (b *batch) applyExtent(r *format.Record, p place) error {
 				return err
 			}
 			b.unlive(x.Place, false)
+			known = true // an entry names it already, or it is staged already
 		}
 	}
 	x := extentRow{Place: p, PayloadHash: r.PayloadHash, Stored: int64(r.Stored)}
 	b.val = x.append(b.val[:0])
 	b.set()
-	if r.Sequence == 0 || b.replay {
+	if r.Sequence == 0 && !b.replay || b.replay && !known {
 		b.key = writeKey(b.key[:0], spaceStaged, r.Write)
 		b.val = b.val[:0]
 		b.set()

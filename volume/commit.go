@@ -70,8 +70,9 @@ func (s *Store) runCommitter(stop <-chan struct{}) {
 // commitOps applies synced records in the order of their lanes, and tells their writers.
 func (s *Store) commitOps(b *batch, ops []*op) {
 	err := s.broken()
-	if slices.ContainsFunc(ops, func(o *op) bool { return o.also != nil }) {
-		// A companion reads what its record has written: this batch must see itself.
+	if slices.ContainsFunc(ops, func(o *op) bool { return o.also != nil || o.rec.Type == format.TypeSystem }) {
+		// A companion reads what its record has written, and no latch keeps system records of one
+		// subject apart: this batch must see itself.
 		b = s.newBatch(true)
 		defer b.close()
 	}

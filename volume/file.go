@@ -36,6 +36,8 @@ type file struct {
 	// readers are counted so that an unlink waits for them.
 	refs atomic.Int64
 	gone atomic.Bool
+	// leaving: a notice that it is removed is being written; no list of volumes names it any more.
+	leaving atomic.Bool
 	// missing: the index knows the volume and the file is not there.
 	missing atomic.Bool
 	idle    chan struct{} // closed when gone and the last reader has left
@@ -61,8 +63,10 @@ type file struct {
 		shown       volRow // the row as last written, for everybody but the committer
 	}
 
-	size       int64 // of the file when it was opened, for volumes of a past life
-	unreadable bool  // its header is damaged: no record of it can be verified
+	retryAt    atomic.Int64 // Unix nanoseconds before which it is not vacuumed again, after a failure
+	tombsSince int64        // of a cold volume: counters.unshadowed when it was made, else -1
+	size       int64        // of the file when it was opened, for volumes of a past life
+	unreadable bool         // its header is damaged: no record of it can be verified
 
 	// row is changed by the committer alone; others read the copy that Store.Volumes gives.
 	row volRow
@@ -78,6 +82,7 @@ type tracked struct {
 func newFile(fs disk.FS, path string, id, placeID ais.VolumeID, class format.Class) *file {
 	f := &file{id: id, placeID: placeID, class: class, path: path, fs: fs, idle: make(chan struct{})}
 	f.mu.synced = sync.NewCond(&f.mu)
+	f.tombsSince = -1
 	f.mu.indexedTo = format.HeaderSize
 	f.mu.written = format.HeaderSize
 	f.mu.durable = format.HeaderSize
@@ -157,17 +162,25 @@ func (f *file) track(s span) {
 // indexed notes that the index (in the batch being made) covers the record at s, alive or dead, and
 // updates the row's account of it. Only the committer calls it.
 func (f *file) indexed(s span) {
+	if !f.indexedIfKnown(s) {
+		panic(fmt.Sprintf("volume %s: record at %d indexed twice, or never appended", f.id, s.From))
+	}
+}
+
+// indexedIfKnown is indexed for a record that a poisoned volume may have forgotten.
+func (f *file) indexedIfKnown(s span) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	i, found := slices.BinarySearchFunc(f.mu.outstanding, s.From, func(t tracked, off int64) int {
 		return int(min(1, max(-1, t.From-off)))
 	})
 	if !found {
-		panic(fmt.Sprintf("volume %s: record at %d indexed twice, or never appended", f.id, s.From))
+		return false
 	}
 	f.mu.outstanding[i].done = true
 	f.row.End = max(f.row.End, s.To)
 	f.advance()
+	return true
 }
 
 // advance moves indexedTo over what is indexed and durable; the caller holds mu.

@@ -77,6 +77,9 @@ func (s *Store) indexError(err error) error {
 
 // brokenIndex stops the store for a broken index; the returned error is what its callers get.
 func (s *Store) brokenIndex(err error) error {
+	if !IsIndexError(err) {
+		err = s.indexError(err) // a row that does not decode
+	}
 	s.fail(err)
 	return s.broken()
 }
@@ -121,13 +124,13 @@ func (s *Store) flushIndex() error {
 	if err := s.broken(); err != nil {
 		return err
 	}
-	n := s.unflushed.Load()
+	n := s.unflushed.Swap(0)
 	if err := s.fuse.Check(s.db.Flush()); err != nil {
+		s.unflushed.Add(n)
 		return s.brokenIndex(s.indexError(err))
 	}
-	s.unflushed.Add(-n)
 	if seen := s.opt.watch.flushed; seen != nil {
-		seen()
+		seen(s)
 	}
 	return nil
 }

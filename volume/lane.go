@@ -139,7 +139,7 @@ func (s *Store) appendGroup(group []*op) error {
 			need += x.rec.Size()
 		}
 	}
-	if l.current != nil && !l.current.room(need, s.volumeSize()) {
+	if l.current != nil && !l.current.room(need, s.volumeSize(), s.sealSize()) {
 		s.retireFile(l.current)
 		l.current = nil
 	}
@@ -166,10 +166,12 @@ func (s *Store) appendGroup(group []*op) error {
 // errNoRoom marks a failure to preallocate: nothing was written, and nothing is poisoned.
 var errNoRoom = errors.New("no room on the disk")
 
-func (f *file) room(need, size int64) bool {
+// room reports whether a volume takes need bytes more: it is full at size, or when it has passed sealAt
+// bytes. The first record always has room.
+func (f *file) room(need, size, sealAt int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.mu.written == format.HeaderSize || f.mu.written+need <= size
+	return f.mu.written == format.HeaderSize || f.mu.written+need <= size && f.mu.written < sealAt
 }
 
 func (f *file) endOfAppends() int64 {
@@ -257,6 +259,9 @@ func (s *Store) createFile(class format.Class, direct bool) (*file, error) {
 		return nil, s.spaceError(fmt.Errorf("volume %s: create: %w", id, err))
 	}
 	f := newFile(s.opt.FS, name, id, h.PlaceID(), class)
+	if class == format.ClassCold {
+		f.tombsSince = s.counters.unshadowed.Load()
+	}
 	f.row = volRow{State: StateOpen, Class: class, End: format.HeaderSize, IndexedTo: format.HeaderSize, LastUnix: s.opt.Now()}
 	f.mu.writing = w
 	f.mu.prealloc = format.HeaderSize
@@ -297,23 +302,27 @@ func (s *Store) retireFile(f *file) {
 // a system record in another volume before anything else is written, so that a restart cannot take
 // for acknowledged what the failed sync left behind. It is called by the small lane's goroutine.
 func (s *Store) poisoned(f *file, cause error) error {
-	s.dropPoisoned(f, cause)
+	limit := s.dropPoisoned(f, cause)
 	if s.small.current == f {
 		s.small.current = nil
 	}
-	if err := s.writeLimitHere(f); err != nil {
+	if err := s.writeLimitHere(f, limit); err != nil {
 		s.fail(fmt.Errorf("volume %s failed and its limit cannot be written: %w", f.id, errors.Join(cause, err)))
 	}
 	return s.spaceError(cause)
 }
 
-// dropPoisoned cuts a volume at what is durable.
-func (s *Store) dropPoisoned(f *file, cause error) {
+// dropPoisoned cuts a volume at what is durable, and gives that offset. A sync under way is waited for:
+// what it makes durable counts, for its writers are told so.
+func (s *Store) dropPoisoned(f *file, cause error) (limit int64) {
 	f.mu.Lock()
 	if f.mu.poisoned == nil {
 		f.mu.poisoned = cause
 	}
-	limit := f.mu.durable
+	for f.mu.syncing {
+		f.mu.synced.Wait()
+	}
+	limit = f.mu.durable
 	n := 0
 	for n < len(f.mu.outstanding) && f.mu.outstanding[n].To <= limit {
 		n++
@@ -323,15 +332,16 @@ func (s *Store) dropPoisoned(f *file, cause error) {
 	f.mu.retired = true
 	f.mu.Unlock()
 	s.event(Event{Kind: EventPoisoned, Volume: f.id, Offset: limit, Err: cause})
+	return limit
 }
 
 // writeLimitHere writes and syncs a limit from the small lane's goroutine, into a new volume.
-func (s *Store) writeLimitHere(f *file) error {
+func (s *Store) writeLimitHere(f *file, limit int64) error {
 	nf, err := s.createFile(format.ClassSmall, false)
 	if err != nil {
 		return err
 	}
-	o := s.systemOp(&format.System{Kind: format.SystemLimit, Volume: f.id, Offset: uint64(f.durableTo())})
+	o := s.systemOp(&format.System{Kind: format.SystemLimit, Volume: f.id, Offset: uint64(limit)})
 	var iov [][]byte
 	if err := nf.appendOps([]*op{o}, &iov, s.volumeSize()); err != nil {
 		s.dropPoisoned(nf, err)
@@ -347,9 +357,11 @@ func (s *Store) writeLimitHere(f *file) error {
 }
 
 // systemOp forms a SYSTEM record.
-func (s *Store) systemOp(y *format.System) *op {
+func (s *Store) systemOp(y *format.System) *op { return s.systemOpAt(y, s.opt.Clock.LSN()) }
+
+func (s *Store) systemOpAt(y *format.System, lsn ais.LSN) *op {
 	o := &op{payload: format.AppendSystem(nil, y), done: make(chan error, 1)}
-	o.rec = format.Record{Type: format.TypeSystem, Slot: y.Slot, LSN: s.opt.Clock.LSN(),
+	o.rec = format.Record{Type: format.TypeSystem, Slot: y.Slot, LSN: lsn,
 		Stored: uint64(len(o.payload)), Logical: uint64(len(o.payload))}
 	o.seal()
 	return o
@@ -422,7 +434,7 @@ func (s *Store) appendExtent(l *largeLane, buf []byte, r *format.Record) (*file,
 		return nil, span{}, err
 	}
 	n := footprint(r.Type, l.class, r.Size())
-	if l.current != nil && (!l.current.room(n, s.volumeSize()) || l.current.isPoisoned()) {
+	if l.current != nil && (!l.current.room(n, s.volumeSize(), s.sealSize()) || l.current.isPoisoned()) {
 		s.retireFile(l.current)
 		l.current = nil
 	}
@@ -435,6 +447,11 @@ func (s *Store) appendExtent(l *largeLane, buf []byte, r *format.Record) (*file,
 	}
 	f := l.current
 	f.mu.Lock()
+	if f.mu.writing == nil || f.mu.poisoned != nil {
+		f.mu.Unlock()
+		l.current = nil
+		return nil, span{}, fmt.Errorf("volume %s takes no more writes", f.id)
+	}
 	off := f.mu.written
 	if err := f.reserve(off+n, min(preallocStep, s.volumeSize()/4), s.volumeSize()); err != nil {
 		f.mu.Unlock()
@@ -465,8 +482,8 @@ func (f *file) isPoisoned() bool {
 // poisonedElsewhere is poisoned for volumes that the small lane does not write: their limit goes
 // through it.
 func (s *Store) poisonedElsewhere(f *file, cause error) error {
-	s.dropPoisoned(f, cause)
-	if err := s.writeSystem(&format.System{Kind: format.SystemLimit, Volume: f.id, Offset: uint64(f.durableTo())}); err != nil {
+	limit := s.dropPoisoned(f, cause)
+	if err := s.writeSystem(&format.System{Kind: format.SystemLimit, Volume: f.id, Offset: uint64(limit)}); err != nil {
 		s.fail(fmt.Errorf("volume %s failed and its limit cannot be written: %w", f.id, errors.Join(cause, err)))
 	}
 	return s.spaceError(cause)

@@ -205,6 +205,12 @@ func (w *versionWalk) seekVersion(name string, v ais.VersionID) error {
 		return err
 	}
 	created := ais.Stamp(v)
+	if at != asCurrent && at != asVersion && v.IsNull() {
+		// The null version at which the page before ended is gone, and its place with it: the name is
+		// begun again, for a version twice is better than one missing.
+		w.seek(name)
+		return nil
+	}
 	if at == asCurrent || at == asVersion {
 		created = x.Created
 	}

@@ -81,8 +81,8 @@ type Options struct {
 
 // watch is what tests look at: moments at which a crash must be survived. Both may be nil.
 type watch struct {
-	batch   func() // an index batch was committed; called by the committer, or by recovery
-	flushed func() // the index was flushed because the store relies on it
+	batch   func(*Store) // an index batch was committed; called by the committer, or by recovery
+	flushed func(*Store) // the index was flushed because the store relies on it
 }
 
 // Event is something that happened in a store.

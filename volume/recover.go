@@ -70,6 +70,11 @@ func (s *Store) loadFiles() error {
 			return err
 		}
 	}
+	// After a kill a volume may be seen whose making, or be gone whose removal, a power loss would still
+	// undo. The index is about to rely on what is seen.
+	if err := s.opt.FS.SyncDir(s.volumesDir()); err != nil {
+		return fmt.Errorf("volumes: %w", err)
+	}
 	return nil
 }
 
@@ -80,14 +85,17 @@ func (s *Store) loadFile(id ais.VolumeID, name string) error {
 	}
 	if size <= format.HeaderSize {
 		f := newFile(s.opt.FS, name, id, 0, 0)
-		if h, err := readHeader(f); err == nil {
+		h, err := readHeader(f)
+		switch {
+		case err == nil:
 			f.placeID, f.class = h.PlaceID(), h.Class
 			s.adopt(f, size)
-			return nil
+			return s.makeDurable(f) // its header may be in the page cache only
+		case ais.IsKind(err, ais.Invalid):
+			return errors.Join(fmt.Errorf("volume %s: %w", id, err), f.close())
 		}
-		_ = f.close()
 		// Its making was cut off. Nothing was ever appended, for that waits for the synced header.
-		return errors.Join(s.opt.FS.Remove(name), s.opt.FS.SyncDir(s.volumesDir()))
+		return errors.Join(f.close(), s.opt.FS.Remove(name))
 	}
 	f := newFile(s.opt.FS, name, id, 0, 0)
 	h, err := readHeader(f)
@@ -156,7 +164,33 @@ func (s *Store) recoverIndexed(ctx context.Context) error {
 	if err := s.replay(ctx); err != nil {
 		return err
 	}
+	if err := s.checkMissing(); err != nil {
+		return err
+	}
 	return s.endRecovery()
+}
+
+// checkMissing tells a lost volume from an index that is older than it should be: volumes are removed
+// on purpose only after the index is flushed, and after a notice in another volume. If there is such a
+// notice of a volume that the index still needs, the index has gone back, and is made anew. A lost
+// volume is no reason for that: the index alone knows what was in it.
+func (s *Store) checkMissing() error {
+	for _, f := range s.fileList() {
+		if !f.missing.Load() {
+			continue
+		}
+		_, ok, done, err := get(s.db, systemKey(nil, &format.System{Kind: format.SystemVolumeGone, Volume: f.id}))
+		if err != nil {
+			return s.indexError(err)
+		}
+		if ok {
+			if err := done(); err != nil {
+				return s.indexError(err)
+			}
+			return s.indexError(fmt.Errorf("it needs volume %s, which was removed on purpose", f.id))
+		}
+	}
+	return nil
 }
 
 func metaKey() []byte { return []byte{spaceMeta} }
@@ -226,16 +260,15 @@ func (s *Store) loadVolume(id ais.VolumeID, row volRow) error {
 		if row.State == StateUnlinking {
 			return nil // endRecovery drops the row
 		}
-		if row.State != StateMissing {
-			// Either the volume is lost, or the index is older than it should be. A rebuild tells.
-			return fmt.Errorf("volume %s is in the index and not on the disk", id)
-		}
+		// The index was flushed before any file was removed on purpose, so this one is lost. The index is
+		// all that still knows what lay in it: a rebuild would answer "not found" for that.
 		f = newFile(s.opt.FS, path.Join(s.volumesDir(), volumeFileName(id)), id, 0, row.Class)
 		f.row = row
+		f.row.State = StateMissing
 		f.missing.Store(true)
 		f.mu.indexedTo = row.IndexedTo
 		s.addFile(f)
-		s.event(Event{Kind: EventMissing, Volume: id, Bytes: row.Live, Err: errors.New("it is still not on the disk")})
+		s.event(Event{Kind: EventMissing, Volume: id, Bytes: row.Live, Err: errors.New("it is in the index and not on the disk")})
 		return nil
 	}
 	if row.State == StateOpen || row.State == StateMissing {
@@ -539,6 +572,9 @@ func (r *replayer) apply(f *file, x *found) error {
 		f.indexed(x.at)
 	}
 	r.b.touch(f)
+	if rec.Type == format.TypeFooter {
+		f.row.Footer = x.at.To - x.at.From
+	}
 	if rec.Type == format.TypeFooter || rec.Type != format.TypeSystem && s.givenUp(rec.Slot, rec.Bucket, rec.LSN) {
 		return nil
 	}
@@ -555,7 +591,12 @@ func (r *replayer) apply(f *file, x *found) error {
 		writes = writesOfParts(parts)
 	}
 	p := place{Volume: f.id, Off: x.at.From, Size: x.at.To - x.at.From, HeadLen: rec.HeadLen()}
-	if err := r.b.apply(rec, &m, x.payload, p, s.opt.Copies(rec.Bucket), writes); err != nil {
+	if x.torn && rec.Flags&format.FlagUploadCompleted != 0 {
+		err = r.b.ignoreCompletion(rec, &m, s.opt.Copies(rec.Bucket))
+	} else {
+		err = r.b.apply(rec, &m, x.payload, p, s.opt.Copies(rec.Bucket), writes)
+	}
+	if err != nil {
 		return err
 	}
 	if r.n++; r.n%replayBatch == 0 {

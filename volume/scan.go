@@ -14,6 +14,7 @@ type found struct {
 	at      span
 	payload []byte // nil unless the scan reads payloads
 	file    *file  // set where records of many volumes are kept
+	torn    bool   // nothing valid lies right before it
 }
 
 // gap is a range in which no valid record lies.
@@ -55,7 +56,8 @@ func (f *file) scan(from, to int64, payloads bool, fn func(*found) error) (gaps 
 			off = next
 			continue
 		}
-		if open != nil {
+		torn := open != nil
+		if torn {
 			open.to = off
 			open = nil
 		}
@@ -65,7 +67,7 @@ func (f *file) scan(from, to int64, payloads bool, fn func(*found) error) (gaps 
 			}
 		}
 		at := span{off, off + footprint(rec.Type, f.class, rec.Size())}
-		if err := fn(&found{rec: rec, at: at, payload: payload}); err != nil {
+		if err := fn(&found{rec: rec, at: at, payload: payload, torn: torn}); err != nil {
 			return gaps, err
 		}
 		off = at.To

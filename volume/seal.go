@@ -49,6 +49,11 @@ func (s *Store) keep(last *time.Time) error {
 		due := f.mu.retired && f.mu.poisoned == nil && f.mu.writing != nil
 		done := f.mu.retired && f.mu.poisoned != nil && f.mu.writing != nil
 		f.mu.Unlock()
+		if due && f.abandonedTail() {
+			if err := s.indexTail(f); err != nil {
+				return err
+			}
+		}
 		switch {
 		case done:
 			if err := errors.Join(f.closeWriting(), s.setState(f, StateClosed)); err != nil {
@@ -72,6 +77,30 @@ func (s *Store) keep(last *time.Time) error {
 		return s.flushIndex()
 	}
 	return nil
+}
+
+// abandonedTail reports whether nothing is left to do in a full volume but to sync what was given up
+// before anybody asked for its sync.
+func (f *file) abandonedTail() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.mu.outstanding {
+		if !f.mu.outstanding[i].done {
+			return false
+		}
+	}
+	return len(f.mu.outstanding) > 0
+}
+
+// indexTail syncs such a volume, so that all of it is indexed.
+func (s *Store) indexTail(f *file) error {
+	if err := f.syncTo(f.endOfAppends()); err != nil {
+		return s.poisonedElsewhere(f, err)
+	}
+	return s.commitFunc(func(b *batch) error {
+		b.touch(f)
+		return nil
+	})
 }
 
 // setState changes a volume's state in the index.
@@ -118,8 +147,8 @@ func (s *Store) seal(f *file) error {
 	}()
 	if err != nil {
 		// The records are synced and indexed; the volume stays closed, without a footer.
-		s.dropPoisoned(f, fmt.Errorf("volume %s: seal: %w", f.id, err))
-		if e := s.writeSystem(&format.System{Kind: format.SystemLimit, Volume: f.id, Offset: uint64(off)}); e != nil {
+		limit := s.dropPoisoned(f, fmt.Errorf("volume %s: seal: %w", f.id, err))
+		if e := s.writeSystem(&format.System{Kind: format.SystemLimit, Volume: f.id, Offset: uint64(min(limit, off))}); e != nil {
 			s.fail(errors.Join(err, e))
 		}
 		return errors.Join(err, f.closeWriting(), s.setState(f, StateClosed))
@@ -129,6 +158,7 @@ func (s *Store) seal(f *file) error {
 	}
 	return s.commitFunc(func(b *batch) error {
 		f.row.State = StateSealed
+		f.row.Footer = size
 		f.wholeTo(off + size)
 		b.touch(f)
 		return nil
@@ -172,15 +202,32 @@ func (f *file) tailBytes(w *window, off int64) ([]byte, error) {
 	return w.need(off, format.Align)
 }
 
-// writeVolumeList records which volumes exist, so that a rebuild knows of one that is not there.
+// writeVolumeList records which volumes exist, so that a rebuild knows of one that is not there. It
+// makes the notices of removed volumes that are older superfluous: so it draws its LSN before it looks,
+// and leaves out volumes whose notice may be older than that.
 func (s *Store) writeVolumeList() error {
+	lsn := s.opt.Clock.LSN()
 	y := &format.System{Kind: format.SystemVolumeList}
 	for _, f := range s.fileList() {
-		if !f.gone.Load() {
+		if row, _ := f.known(); row.State != StateUnlinking && !f.leaving.Load() {
 			y.Volumes = append(y.Volumes, f.id)
 		}
 	}
-	return s.writeSystem(y)
+	return s.submit(s.systemOpAt(y, lsn))
+}
+
+// madeBy gives the version of the name that was written with a stamp, or a blank if it is gone.
+func (t *Tx) madeBy(modified ais.Stamp) (*ais.Object, error) {
+	for _, v := range []ais.VersionID{ais.NullVersion, ais.VersionID(modified)} {
+		o, err := t.s.Stat(t.bucket, t.name, &v)
+		switch {
+		case err == nil && o.Modified == modified:
+			return o, nil
+		case err != nil && !ais.IsKind(err, ais.NotFound):
+			return nil, err
+		}
+	}
+	return &ais.Object{}, nil
 }
 
 // finishRecovery writes what recovery found wanting: tombstones of uploads whose completion was cut
@@ -216,7 +263,11 @@ func (s *Store) finishRecovery() error {
 		t := &Tx{s: s, bucket: u.Bucket, name: u.Name, slot: u.Slot}
 		o := t.uploadTomb(id, false, ais.Stamp{}, nil, false)
 		if u.State == uploadCompleted {
-			o = t.uploadTomb(id, true, u.Modified, &format.Meta{}, false)
+			made, err := t.madeBy(u.Modified)
+			if err != nil {
+				return err
+			}
+			o = t.uploadTomb(id, true, u.Modified, &format.Meta{Attributes: made.Attributes}, !made.Version.IsNull())
 		}
 		o.done = make(chan error, 1)
 		if err := s.submit(o); err != nil {

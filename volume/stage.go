@@ -158,26 +158,12 @@ func (g *Staged) Abort() {
 	// An error means that the store has stopped; its next opening finds the extents unnamed.
 	_ = g.s.commitFunc(func(b *batch) error {
 		for _, o := range ops {
-			if o.file.discard(o.at) {
+			if o.file.indexedIfKnown(o.at) {
 				b.touch(o.file)
 			}
 		}
 		return b.dropWrite(writeOf{g.write, g.sequence}, g.write, g.sequence > inlineReap)
 	})
-}
-
-// discard notes that an appended record is dead; false if a poisoned volume has forgotten it.
-func (f *file) discard(at span) bool {
-	f.mu.Lock()
-	known := false
-	for i := range f.mu.outstanding {
-		known = known || f.mu.outstanding[i].From == at.From
-	}
-	f.mu.Unlock()
-	if known {
-		f.indexed(at)
-	}
-	return known
 }
 
 // payloadHasher hashes a payload block by block while it grows.

@@ -77,6 +77,7 @@ type Store struct {
 // counters are what Stats reports.
 type counters struct {
 	vacuumed, reclaimed, torn, damaged atomic.Int64
+	unshadowed                         atomic.Int64 // volumes vacuumed whose going may let tombstones go
 }
 
 // Open opens the store at opt.Dir, replays what the index lacks, and rebuilds the index if it is gone
@@ -304,6 +305,11 @@ func (s *Store) volumeSize() int64 {
 		size = min(size, total/64)
 	}
 	return max(size, 1<<20)
+}
+
+// sealSize is the bytes from which a volume counts as full.
+func (s *Store) sealSize() int64 {
+	return int64(float64(s.volumeSize()) * s.config.Load().SealAt)
 }
 
 // addPending and takePending keep the table of records that are durable here and not yet on the whole

@@ -77,8 +77,9 @@ type Pending struct {
 }
 
 // Put stamps an entry and writes it. It returns when the entry is durable and visible, or with Hold
-// when it is durable and pending. After an error of kind Internal or Exhausted the outcome is unknown
-// until the store is opened again; after any other nothing was written.
+// when it is durable and pending. After an error that says 5xx (Internal, Unavailable, Exhausted) the
+// outcome is unknown: the record may come to light when the store is opened again. After any other
+// nothing was written.
 func (t *Tx) Put(e Entry) (*Pending, error) {
 	s := t.s
 	o := &op{copies: s.opt.Copies(t.bucket), hold: e.Hold, done: make(chan error, 1)}

@@ -32,6 +32,9 @@ const (
 // vacuumTick is how often the vacuum looks for work, if nobody wakes it.
 const vacuumTick = time.Second
 
+// vacuumRetry is how long a volume is left alone whose vacuum failed.
+const vacuumRetry = 30 * time.Second
+
 // mergeSmall is from how many little volumes on they are joined: every restart leaves one or a few.
 const mergeSmall = 8
 
@@ -51,14 +54,13 @@ func (s *Store) runVacuum(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		err := s.removeRetired()
-		if err == nil {
-			var f *file
-			if f = s.vacuumCandidate(); f != nil {
-				err = s.vacuum(ctx, f)
-			}
-			if f != nil && err == nil && ctx.Err() == nil {
+		if f := s.vacuumCandidate(); f != nil {
+			e := s.vacuum(ctx, f)
+			if e == nil && ctx.Err() == nil {
 				continue
 			}
+			f.retryAt.Store(time.Now().Add(vacuumRetry).UnixNano())
+			err = errors.Join(err, e)
 		}
 		if err != nil && ctx.Err() == nil && s.broken() == nil {
 			s.opt.Logger.Error("vacuum", "mountpath", s.opt.Mountpath, "err", err)
@@ -76,7 +78,7 @@ func (f *file) vacuumable(row *volRow) bool {
 	if f.gone.Load() || f.missing.Load() || f.unreadable || row.State != StateSealed && row.State != StateClosed {
 		return false
 	}
-	return f.allIndexed()
+	return time.Now().UnixNano() >= f.retryAt.Load() && f.allIndexed()
 }
 
 // vacuumCandidate chooses the volume to vacuum next: one that was begun, else a poisoned one, else the
@@ -99,10 +101,10 @@ func (s *Store) vacuumCandidate() *file {
 		if row.LastUnix > oldest {
 			continue
 		}
-		if row.Tombs > 0 && row.NewestTomb.Compare(purged) <= 0 {
+		if row.Tombs > 0 && row.NewestTomb.Compare(purged) <= 0 && f.tombsSince < s.counters.unshadowed.Load() {
 			dead += row.Tombs
 		}
-		size := row.End - headerEnd
+		size := row.End - headerEnd - row.Footer
 		part := float64(dead) / float64(max(size, 1))
 		if part > threshold && part > bestPart {
 			best, bestPart = f, part
@@ -166,7 +168,10 @@ func (s *Store) vacuum(ctx context.Context, f *file) error {
 			err = v.step(to)
 		}
 		if err != nil {
-			return fmt.Errorf("volume %s: %w", f.id, err)
+			return fmt.Errorf("volume %s: %w", f.id, errors.Join(err, v.forget()))
+		}
+		if v.unshadowed {
+			s.counters.unshadowed.Add(1)
 		}
 		for _, g := range gaps {
 			if g.damage {
@@ -197,6 +202,7 @@ func (s *Store) retireVolume(f *file) error {
 		s.event(Event{Kind: EventDamage, Volume: f.id, Bytes: row.Live, Err: err})
 		return nil
 	}
+	f.leaving.Store(true)
 	if err := s.writeSystem(&format.System{Kind: format.SystemVolumeGone, Volume: f.id}); err != nil {
 		return err
 	}
@@ -262,6 +268,8 @@ type vacuumRun struct {
 	ops    []*op // small records not yet written
 	opFrom []int // their moves
 	held   int64
+	// unshadowed: the volume held records whose going may let a tombstone go.
+	unshadowed bool
 }
 
 // record looks at one record, and copies it if it is live.
@@ -281,8 +289,9 @@ func (v *vacuumRun) record(x *found) error {
 	if err != nil {
 		return v.s.readError(err)
 	}
+	v.unshadowed = v.unshadowed || !live
 	v.moves = append(v.moves, mv)
-	if live {
+	if live && !v.s.mayLeave(v.s.db, &mv, v.f) {
 		if rec.Type == format.TypeExtent {
 			err = v.copyExtent(x)
 		} else {
@@ -321,7 +330,7 @@ func (v *vacuumRun) writeHeld() error {
 		return nil
 	}
 	c := &s.cold
-	if c.small != nil && (!c.small.room(v.held, s.volumeSize()) || c.small.isPoisoned()) {
+	if c.small != nil && (!c.small.room(v.held, s.volumeSize(), s.sealSize()) || c.small.isPoisoned()) {
 		s.retireFile(c.small)
 		c.small = nil
 	}
@@ -371,6 +380,35 @@ func (v *vacuumRun) copyExtent(x *found) error {
 	return nil
 }
 
+// forget gives up the copies of a step that failed. They lie in the cold lane for good: each casts a
+// shadow of its own, for what it is a copy of is not passed.
+func (v *vacuumRun) forget() error {
+	moves := v.moves
+	v.moves, v.ops, v.opFrom, v.held, v.bytes = nil, nil, nil, 0, 0
+	for i := range moves {
+		if f := moves[i].file; f != nil {
+			if err := f.syncTo(moves[i].at.To); err != nil {
+				if err := v.s.poisonedElsewhere(f, err); v.s.broken() != nil {
+					return err
+				}
+			}
+		}
+	}
+	return v.s.commitFunc(func(b *batch) error {
+		for i := range moves {
+			m := &moves[i]
+			if m.file == nil || !m.file.indexedIfKnown(m.at) {
+				continue
+			}
+			b.touch(m.file)
+			if err := b.shadow(m, +1); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // step syncs what was copied and has the index repointed; progress is how far the volume was walked.
 // A crash before it leaves dead duplicates, which recovery counts; after it, vacuum goes on from there.
 func (v *vacuumRun) step(progress int64) error {
@@ -385,8 +423,7 @@ func (v *vacuumRun) step(progress int64) error {
 		}
 	}
 	moves := v.moves
-	v.moves, v.bytes = nil, 0
-	return v.s.commitFunc(func(b *batch) error {
+	err := v.s.commitFunc(func(b *batch) error {
 		for i := range moves {
 			if err := b.applyMove(&moves[i], v.f); err != nil {
 				return err
@@ -396,6 +433,10 @@ func (v *vacuumRun) step(progress int64) error {
 		b.touch(v.f)
 		return nil
 	})
+	if err == nil {
+		v.moves, v.bytes = nil, 0
+	}
+	return err
 }
 
 // runReaper is the reaper's goroutine: it takes the extents of dead entries out of the index, a few at
@@ -460,10 +501,10 @@ func (b *batch) reapWrite(w, first ais.WriteID) (more bool, err error) {
 	}
 	lower := writeKey(nil, spaceExtent, w)
 	n := 0
+	enough := errors.New("enough for one batch")
 	err = b.s.forRange(lower, successor(slices.Clone(lower)), func(k, v []byte) error {
 		if n == reapAtOnce {
-			more = true
-			return nil
+			return enough
 		}
 		n++
 		x, err := decodeExtentRow(v)
@@ -475,7 +516,10 @@ func (b *batch) reapWrite(w, first ais.WriteID) (more bool, err error) {
 		b.del()
 		return nil
 	})
-	if err == nil && !more {
+	if errors.Is(err, enough) {
+		return true, nil
+	}
+	if err == nil {
 		b.key = writeKey(b.key[:0], spaceTrash, w)
 		b.del()
 	}

@@ -64,12 +64,12 @@ func (b *batch) applyMove(m *move, src *file) error {
 		b.touch(m.file)
 	}
 	switch {
-	case live && m.mayLeave(b, src):
-		return b.letGo(m)
-	case live && m.file == nil:
-		return nil // it became live after it was looked at: it stays, and the volume with it
-	case live:
+	case live && m.file != nil:
 		return b.repoint(m)
+	case live && b.s.mayLeave(b.r, m, src):
+		return b.letGo(m)
+	case live:
+		return nil // it became live after it was looked at: it stays, and the volume with it
 	case m.file != nil:
 		// It was superseded after it was copied: its old place casts no shadow any more, its copy does.
 		return nil
@@ -77,36 +77,36 @@ func (b *batch) applyMove(m *move, src *file) error {
 	if m.rec.Type != format.TypeSystem && b.s.givenUp(m.rec.Slot, m.rec.Bucket, m.rec.LSN) {
 		return nil
 	}
-	return b.unshadow(m)
+	return b.shadow(m, -1)
 }
 
 // mayLeave reports whether a live tombstone may leave the volumes: its purge is agreed, no older
-// record of its key lies in any volume, and none lies uncounted in a part-vacuumed one.
-func (m *move) mayLeave(b *batch, src *file) bool {
-	if m.rec.Type != format.TypeTombstone || !b.s.purgeable(m.rec.Slot, m.rec.Modified) {
+// record of its key lies in any volume, and none lies uncounted in a part-vacuumed one. It is asked
+// before a record is copied: a copy that the index forgot would be a record that no shadow counts.
+func (s *Store) mayLeave(r pebble.Reader, m *move, src *file) bool {
+	if m.rec.Type != format.TypeTombstone || !s.purgeable(m.rec.Slot, m.rec.Modified) {
 		return false
 	}
 	if m.isUploadTomb() {
-		u, _, err := b.s.uploadAt(b.r, m.meta.Upload)
-		if err != nil || u.Shadows > 0 || b.s.opt.Now()-u.Unix < uploadKept {
+		u, _, err := s.uploadAt(r, m.meta.Upload)
+		if err != nil || u.Shadows > 0 || s.opt.Now()-u.Unix < uploadKept {
 			return false
 		}
 	} else {
-		x, _, _, _, err := b.s.find(b.r, nil, m.rec.Bucket, string(m.rec.Key), m.rec.VersionID(&m.meta))
+		x, _, _, _, err := s.find(r, nil, m.rec.Bucket, string(m.rec.Key), m.rec.VersionID(&m.meta))
 		if err != nil || x.Shadows > 0 {
 			return false
 		}
 	}
-	for _, f := range b.s.fileList() {
-		if f != src && f.row.VacuumTo > 0 {
+	for _, f := range s.fileList() {
+		if row, _ := f.known(); f != src && row.VacuumTo > 0 || f.missing.Load() || f.unreadable {
 			return false
 		}
 	}
 	return true
 }
 
-// letGo takes a tombstone out of the index; its record goes with the volume. A copy that was made of
-// it is dead, and harmless: it is the newest of its key, and a rebuild lets it go again.
+// letGo takes a tombstone out of the index; its record goes with the volume.
 func (b *batch) letGo(m *move) error {
 	rec := &m.rec
 	if m.isUploadTomb() {
@@ -186,8 +186,8 @@ func (b *batch) repoint(m *move) error {
 	return nil
 }
 
-// unshadow notes that one record less of a key lies in the volumes.
-func (b *batch) unshadow(m *move) error {
+// shadow notes that one record less (by -1) or more (by +1) of a key lies in the volumes.
+func (b *batch) shadow(m *move, by int) error {
 	rec := &m.rec
 	switch rec.Type {
 	case format.TypeExtent, format.TypeSystem, format.TypeFooter:
@@ -198,42 +198,43 @@ func (b *batch) unshadow(m *move) error {
 			return err
 		}
 		if ok {
-			p.Shadows = less(p.Shadows)
+			p.Shadows = moved(p.Shadows, by)
 			b.key = partKey(b.key[:0], m.meta.Upload, m.meta.PartNumber)
 			b.val = p.append(b.val[:0])
 			b.set()
 			return nil
 		}
-		return b.unshadowUpload(m.meta.Upload)
+		return b.shadowUpload(m.meta.Upload, by)
 	case format.TypeUpload:
-		return b.unshadowUpload(rec.Write)
+		return b.shadowUpload(rec.Write, by)
 	}
 	if m.isUploadTomb() {
-		return b.unshadowUpload(m.meta.Upload)
+		return b.shadowUpload(m.meta.Upload, by)
 	}
 	name := string(rec.Key)
 	x, at, _, _, err := b.s.find(b.r, b.key, rec.Bucket, name, rec.VersionID(&m.meta))
 	if err != nil || at == nowhere {
 		return err
 	}
-	x.Shadows = less(x.Shadows)
+	x.Shadows = moved(x.Shadows, by)
 	b.putEntry(rec.Bucket, name, at, &x)
 	return nil
 }
 
-func (b *batch) unshadowUpload(id ais.WriteID) error {
+func (b *batch) shadowUpload(id ais.WriteID, by int) error {
 	u, ok, err := b.s.uploadAt(b.r, id)
 	if err != nil || !ok {
 		return err
 	}
-	u.Shadows = less(u.Shadows)
+	u.Shadows = moved(u.Shadows, by)
 	b.putUpload(id, &u)
 	return nil
 }
 
-func less(n uint64) uint64 {
-	if n > 0 {
-		n--
+// moved changes a count of shadows; it never falls below 0.
+func moved(n uint64, by int) uint64 {
+	if by < 0 && n == 0 {
+		return 0
 	}
-	return n
+	return n + uint64(by)
 }

@@ -66,6 +66,8 @@ type volRow struct {
 	VacuumTo int64
 	// LastUnix is when the last record was indexed, in milliseconds, for the choice of idle volumes.
 	LastUnix int64
+	// Footer is the bytes of the footer: neither live nor dead.
+	Footer int64
 }
 
 // Dead is the bytes that a vacuum would give back now.
@@ -74,12 +76,12 @@ func (v *volRow) Dead() int64 {
 	for _, s := range v.Above {
 		covered += s.To - s.From
 	}
-	return max(0, covered-format.HeaderSize-v.Live)
+	return max(0, covered-format.HeaderSize-v.Footer-v.Live)
 }
 
 func (v *volRow) append(b []byte) []byte {
 	b = append(b, rowVersion, byte(v.State), byte(v.Class))
-	for _, x := range []int64{v.End, v.IndexedTo, v.Live, v.Tombs, v.Count, v.Limit, v.VacuumTo, v.LastUnix} {
+	for _, x := range []int64{v.End, v.IndexedTo, v.Live, v.Tombs, v.Count, v.Limit, v.VacuumTo, v.LastUnix, v.Footer} {
 		b = binary.AppendUvarint(b, uint64(x))
 	}
 	b = append(b, v.NewestTomb[:]...)
@@ -95,7 +97,7 @@ func decodeVolRow(p []byte) (volRow, error) {
 	d := decoder{b: p}
 	ver := d.byte()
 	v := volRow{State: State(d.byte()), Class: format.Class(d.byte())}
-	for _, x := range []*int64{&v.End, &v.IndexedTo, &v.Live, &v.Tombs, &v.Count, &v.Limit, &v.VacuumTo, &v.LastUnix} {
+	for _, x := range []*int64{&v.End, &v.IndexedTo, &v.Live, &v.Tombs, &v.Count, &v.Limit, &v.VacuumTo, &v.LastUnix, &v.Footer} {
 		*x = int64(d.uvarint())
 	}
 	v.NewestTomb = d.stamp()
