@@ -114,6 +114,9 @@ func (b *Body) fail(err error) error {
 	switch {
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
+	case errors.Is(err, os.ErrDeadlineExceeded) && b.conn.server.draining.Load():
+		// Its header came in the moment in which idle connections were told to end.
+		err = ais.NounErrorf(ais.Unavailable, ais.NounBody, "the node is stopping: %w", err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = ais.NounErrorf(ais.Canceled, ais.NounBody, "request body: no byte for %v: %w", b.conn.server.config.BodyTimeout, err)
 	case ais.KindOf(err) == ais.Internal:
