@@ -92,23 +92,21 @@ func (w *worker) step(ctx context.Context) (answered bool, err error) {
 	case n < 15:
 		return w.read(ctx, key)
 	case n < 35:
-		return w.change(ctx, key, outcome{}, func() (int, error) {
-			r, err := w.c.do(ctx, call{method: "DELETE", path: w.path(key)})
-			return r.status, err
+		return w.change(ctx, key, outcome{}, func() (reply, error) {
+			return w.c.do(ctx, call{method: "DELETE", path: w.path(key)})
 		})
 	case n < 95:
 		o := outcome{number: w.next(), size: w.size()}
-		return w.change(ctx, key, o, func() (int, error) {
+		return w.change(ctx, key, o, func() (reply, error) {
 			v := value{key, o.number, o.size}
-			r, err := w.c.do(ctx, call{method: "PUT", path: w.path(key), stream: v.reader(), size: v.size})
-			return r.status, err
+			return w.c.do(ctx, call{method: "PUT", path: w.path(key), stream: v.reader(), size: v.size})
 		})
 	default:
 		o := outcome{number: w.next(), parts: []int64{5 << 20, 5<<20 + 17, 12345}}
 		for _, size := range o.parts {
 			o.size += size
 		}
-		return w.change(ctx, key, o, func() (int, error) { return w.multipart(ctx, key, o) })
+		return w.change(ctx, key, o, func() (reply, error) { return w.multipart(ctx, key, o) })
 	}
 }
 
@@ -130,25 +128,26 @@ func (w *worker) next() uint64 { w.model.number++; return w.model.number }
 func (w *worker) path(key string) string { return "/" + w.bucket + "/" + key }
 
 // change sends a write. Until it is answered its outcome is unknown.
-func (w *worker) change(ctx context.Context, key string, o outcome, send func() (status int, err error)) (bool, error) {
+func (w *worker) change(ctx context.Context, key string, o outcome, send func() (reply, error)) (bool, error) {
 	w.model.unknown[key] = append(w.model.unknown[key], o)
-	status, err := send()
+	r, err := send()
 	switch {
-	case err != nil || ctx.Err() != nil && status/100 != 2:
+	case err != nil || ctx.Err() != nil && r.status/100 != 2:
 		return false, nil // cut off
-	case status/100 == 2:
+	case r.status/100 == 2 && !bytes.Contains(r.body, []byte("<Error>")):
 		w.model.acknowledge(key, o)
 		return true, nil
-	case status == http.StatusServiceUnavailable:
+	case r.status == http.StatusServiceUnavailable:
 		return true, nil // on its way down; the outcome stays unknown
 	}
-	return false, fmt.Errorf("change %q to %v: got status %d", key, o, status)
+	return false, fmt.Errorf("change %q to %v: got %v", key, o, r)
 }
 
-func (w *worker) multipart(ctx context.Context, key string, o outcome) (int, error) {
+// multipart writes o in parts. The reply of a completion may be an error behind a head that says 200.
+func (w *worker) multipart(ctx context.Context, key string, o outcome) (reply, error) {
 	r, err := w.c.do(ctx, call{method: "POST", path: w.path(key), query: url.Values{"uploads": {""}}})
 	if err != nil || r.status != http.StatusOK {
-		return r.status, err
+		return r, err
 	}
 	upload := between(string(r.body), "<UploadId>", "</UploadId>")
 	var doc bytes.Buffer
@@ -157,16 +156,12 @@ func (w *worker) multipart(ctx context.Context, key string, o outcome) (int, err
 		query := url.Values{"uploadId": {upload}, "partNumber": {strconv.Itoa(i + 1)}}
 		r, err := w.c.do(ctx, call{method: "PUT", path: w.path(key), query: query, stream: v.reader(), size: v.size})
 		if err != nil || r.status != http.StatusOK {
-			return r.status, err
+			return r, err
 		}
 		fmt.Fprintf(&doc, "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>", i+1, r.header.Get("ETag"))
 	}
 	doc.WriteString("</CompleteMultipartUpload>")
-	r, err = w.c.do(ctx, call{method: "POST", path: w.path(key), query: url.Values{"uploadId": {upload}}, body: doc.Bytes()})
-	if err == nil && r.status == http.StatusOK && r.code == "" && bytes.Contains(r.body, []byte("<Error>")) {
-		return http.StatusInternalServerError, nil // an error after the head was sent
-	}
-	return r.status, err
+	return w.c.do(ctx, call{method: "POST", path: w.path(key), query: url.Values{"uploadId": {upload}}, body: doc.Bytes()})
 }
 
 func partValues(key string, o outcome) (all []value) {
