@@ -38,7 +38,7 @@ func numberFrom(t *testing.T, variable string, or int) int {
 }
 
 func TestDecisive(t *testing.T) {
-	want := 600
+	want := 520
 	if os.Getenv(longVariable) != "" {
 		want = 12_000
 	}
