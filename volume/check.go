@@ -34,6 +34,10 @@ const findingsMax = 1000
 // Check reads every record that the index points at, verifies head and payload, and holds the account
 // of the volumes to the index. It changes nothing. The store must be running, and serves meanwhile.
 func (s *Store) Check(ctx context.Context) (*CheckReport, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
 	r := &CheckReport{}
 	c := &checker{s: s, ctx: ctx, report: r}
 	snap := s.db.NewSnapshot()

@@ -18,9 +18,10 @@ const (
 
 // List gives one page of a bucket in name order.
 func (s *Store) List(r *ais.ListRequest) (*ais.ListPage, error) {
-	if err := s.broken(); err != nil {
+	if err := s.enter(); err != nil {
 		return nil, err
 	}
+	defer s.leave()
 	if r.Limit <= 0 {
 		return &ais.ListPage{}, nil
 	}

@@ -76,6 +76,10 @@ var errMoved = errors.New("moved")
 // Stat gives an object version with all its attributes. v nil is the current version. Not found is
 // of kind NotFound and noun object, version, or delete-marker.
 func (s *Store) Stat(bucket ais.BucketID, name string, v *ais.VersionID) (*ais.Object, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
 	for tries := 0; ; tries++ {
 		r, latest, err := s.lookup(bucket, name, v)
 		if err != nil {
@@ -99,6 +103,18 @@ func (s *Store) Stat(bucket ais.BucketID, name string, v *ais.VersionID) (*ais.O
 
 // Open opens an object version for reading; the caller closes it.
 func (s *Store) Open(bucket ais.BucketID, name string, v *ais.VersionID) (*Reader, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	rd, err := s.openCounted(bucket, name, v)
+	if err != nil {
+		s.leave()
+	}
+	return rd, err
+}
+
+// openCounted is Open for a caller that the gate has let in; the reader's Close lets it out.
+func (s *Store) openCounted(bucket ais.BucketID, name string, v *ais.VersionID) (*Reader, error) {
 	for tries := 0; ; tries++ {
 		r, latest, err := s.lookup(bucket, name, v)
 		if err != nil {
@@ -124,9 +140,6 @@ func (s *Store) corruptRead(r *row, err error) error {
 
 // lookup finds the row of a version; latest says whether it is the newest of its name.
 func (s *Store) lookup(bucket ais.BucketID, name string, v *ais.VersionID) (r row, latest bool, err error) {
-	if err := s.broken(); err != nil {
-		return row{}, false, err
-	}
 	var scratch [ais.NameMax + 16]byte
 	if v == nil {
 		r, ok, err := s.rowAt(s.db, currentKey(scratch[:0], bucket, name))
@@ -212,12 +225,12 @@ func (s *Store) open(r *row, bucket ais.BucketID, name string, latest bool) (*Re
 	defer f.release()
 	rd := &Reader{s: s, row: *r, buf: s.reads.get(int(r.Place.Size))}
 	if err := rd.load(f, bucket, name, latest); err != nil {
-		_ = rd.Close()
+		rd.unpin()
 		return nil, err
 	}
 	if r.Kind == rowCommit {
 		if err := rd.pin(bucket, name); err != nil {
-			_ = rd.Close()
+			rd.unpin()
 			return nil, err
 		}
 	}
@@ -393,6 +406,13 @@ func (rd *Reader) Close() error {
 	if rd.closed {
 		return nil
 	}
+	rd.unpin()
+	rd.s.leave()
+	return nil
+}
+
+// unpin gives back what the reader holds.
+func (rd *Reader) unpin() {
 	rd.closed = true
 	if rd.buf != nil {
 		rd.s.reads.put(rd.buf)
@@ -406,7 +426,6 @@ func (rd *Reader) Close() error {
 	if rd.pinned && rd.s.pins.drop(rd.row.First) {
 		rd.s.wakeReaper()
 	}
-	return nil
 }
 
 // WriteRange sends size bytes from offset to w.
@@ -435,6 +454,9 @@ func (rd *Reader) WriteRange(ctx context.Context, w io.Writer, offset, size int6
 		for left := n; left > 0; {
 			if err := ctx.Err(); err != nil {
 				return ais.Errorf(ais.Canceled, "read: %w", err)
+			}
+			if err := rd.s.broken(); err != nil {
+				return err // the store waits for its readers before it is opened anew
 			}
 			seq := uint32(offset / int64(p.ExtentSize))
 			in := offset % int64(p.ExtentSize)

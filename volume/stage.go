@@ -31,16 +31,24 @@ type Staged struct {
 	sequence uint32
 	ops      []*op // appended, not yet applied
 	done     bool
+	err      error // the store takes no more writes
 }
 
 // Stage begins the payload of an object (or part) of that name.
 func (s *Store) Stage(bucket ais.BucketID, name string) *Staged {
-	return &Staged{s: s, write: s.opt.Clock.Write(), bucket: bucket, slot: s.opt.Slot(bucket, name)}
+	g := &Staged{s: s, write: s.opt.Clock.Write(), bucket: bucket, slot: s.opt.Slot(bucket, name)}
+	if g.err = s.enter(); g.err != nil {
+		g.done = true
+	}
+	return g
 }
 
 // ReadFrom stages the bytes of body to its end. On success they are durable. On failure, or if the
 // entry is not written in the end, call Abort.
 func (g *Staged) ReadFrom(ctx context.Context, body io.Reader) (int64, error) {
+	if g.err != nil {
+		return 0, g.err
+	}
 	for {
 		more, err := g.extent(ctx, body)
 		if err != nil {
@@ -60,6 +68,21 @@ func (g *Staged) ReadFrom(ctx context.Context, body io.Reader) (int64, error) {
 // extent reads and appends one extent; more is false at the end of the body.
 func (g *Staged) extent(ctx context.Context, body io.Reader) (more bool, err error) {
 	s := g.s
+	// The first piece is awaited in a small buffer: a client that sends nothing holds no large one.
+	piece := s.reads.get(readPiece)
+	defer s.reads.put(piece)
+	first := 0
+	for first < len(piece) && err == nil {
+		var k int
+		k, err = body.Read(piece[first:])
+		first += k
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	if first == 0 {
+		return false, nil
+	}
 	var buf []byte
 	select {
 	case buf = <-s.buffers:
@@ -73,7 +96,8 @@ func (g *Staged) extent(ctx context.Context, body io.Reader) (more bool, err err
 	r := format.Record{Type: format.TypeExtent, Slot: g.slot, Bucket: g.bucket, Write: g.write, Sequence: g.sequence}
 	head := r.HeadLen()
 	var hasher payloadHasher
-	n := 0
+	n := copy(buf[head:], piece[:first])
+	hasher.advance(buf[head : head+n])
 	for n < ais.ExtentMax && err == nil {
 		var k int
 		k, err = body.Read(buf[head+n : head+min(n+readPiece, ais.ExtentMax)])
@@ -82,9 +106,6 @@ func (g *Staged) extent(ctx context.Context, body io.Reader) (more bool, err err
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
-	}
-	if n == 0 {
-		return false, nil
 	}
 	if e := s.admit(int64(n)); e != nil {
 		return false, e
@@ -142,7 +163,12 @@ func (g *Staged) part() format.CommitPart {
 }
 
 // Taken tells that an entry names the payload now, so that Abort does nothing.
-func (g *Staged) Taken() { g.done = true }
+func (g *Staged) Taken() {
+	if !g.done {
+		g.done = true
+		g.s.leave()
+	}
+}
 
 // Abort gives up what was staged, unless it was taken. It may be called at any time, and twice.
 func (g *Staged) Abort() {
@@ -150,6 +176,7 @@ func (g *Staged) Abort() {
 		return
 	}
 	g.done = true
+	defer g.s.leave()
 	if g.sequence == 0 && len(g.ops) == 0 {
 		return
 	}

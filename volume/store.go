@@ -42,6 +42,7 @@ type Store struct {
 
 	slots   *slotTable
 	latches *latches
+	gate    *gate
 	pins    *pins
 	space   space
 
@@ -91,6 +92,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		buried:     make(map[ais.BucketID]bool),
 		slots:      newSlotTable(),
 		latches:    newLatches(),
+		gate:       newGate(),
 		pins:       newPins(),
 		commits:    make(chan *unit, 256),
 		pending:    make(map[*op]struct{}),
@@ -155,6 +157,7 @@ func (s *Store) Run(ctx context.Context) error {
 	if err == nil {
 		err = s.flushIndex()
 	}
+	s.gate.close()
 	s.closeAll()
 	return err
 }
@@ -164,6 +167,7 @@ func (s *Store) Close() error {
 	err := s.flushIndex()
 	s.fail(errStopped())
 	close(s.finished)
+	s.gate.close()
 	s.closeAll()
 	return err
 }

@@ -18,17 +18,21 @@ type Tx struct {
 
 // Begin waits for the latch of a name.
 func (s *Store) Begin(ctx context.Context, bucket ais.BucketID, name string) (*Tx, error) {
-	if err := s.broken(); err != nil {
+	if err := s.enter(); err != nil {
 		return nil, err
 	}
 	if err := s.latches.lock(ctx, latchKey{bucket, name}); err != nil {
+		s.leave()
 		return nil, err
 	}
 	return &Tx{s: s, bucket: bucket, name: name, slot: s.opt.Slot(bucket, name)}, nil
 }
 
 // End gives the latch back.
-func (t *Tx) End() { t.s.latches.unlock(latchKey{t.bucket, t.name}) }
+func (t *Tx) End() {
+	t.s.latches.unlock(latchKey{t.bucket, t.name})
+	t.s.leave()
+}
 
 // Current gives the current version from the index (its attributes are the ETag, the checksum's kind
 // and the storage class only), or nil if there is none.

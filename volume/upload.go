@@ -3,6 +3,7 @@ package volume
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -13,9 +14,10 @@ import (
 
 // CreateUpload opens a multipart upload; it is durable when it returns.
 func (s *Store) CreateUpload(ctx context.Context, bucket ais.BucketID, name string, a ais.Attributes) (*ais.Upload, error) {
-	if err := s.broken(); err != nil {
+	if err := s.enter(); err != nil {
 		return nil, err
 	}
+	defer s.leave()
 	slot := s.opt.Slot(bucket, name)
 	u := &ais.Upload{ID: s.opt.Clock.Write(), Bucket: bucket, Name: name, InitiatedUnix: s.opt.Now(), Attributes: a}
 	o := &op{copies: s.opt.Copies(bucket), done: make(chan error, 1)}
@@ -58,13 +60,23 @@ func (s *Store) openUpload(bucket ais.BucketID, name string, id ais.WriteID) (up
 
 // Upload gives an open upload with its attributes.
 func (s *Store) Upload(bucket ais.BucketID, name string, id ais.WriteID) (*ais.Upload, error) {
-	u, err := s.openUpload(bucket, name, id)
-	if err != nil {
+	if err := s.enter(); err != nil {
 		return nil, err
 	}
-	rec, err := s.recordAt(u.Place)
-	if err != nil {
-		return nil, err
+	defer s.leave()
+	var u uploadRow
+	var rec format.Record
+	for tries := 0; ; tries++ {
+		var err error
+		if u, err = s.openUpload(bucket, name, id); err != nil {
+			return nil, err
+		}
+		if rec, err = s.recordAt(u.Place); err == nil {
+			break
+		}
+		if !errors.Is(err, errMoved) || tries > movesMax {
+			return nil, err
+		}
 	}
 	m, err := format.DecodeMeta(rec.Meta)
 	if err != nil {
@@ -77,7 +89,7 @@ func (s *Store) Upload(bucket ais.BucketID, name string, id ais.WriteID) (*ais.U
 func (s *Store) recordAt(p place) (format.Record, error) {
 	f := s.file(p.Volume)
 	if f == nil || !f.acquire() {
-		return format.Record{}, ais.Errorf(ais.Unavailable, "volume %s: record at %d is being moved", p.Volume, p.Off)
+		return format.Record{}, s.moved(p)
 	}
 	defer f.release()
 	buf := make([]byte, p.HeadLen)
@@ -94,6 +106,10 @@ func (s *Store) recordAt(p place) (format.Record, error) {
 
 // PutPart names a staged payload as a part of an open upload; a part of that number before it dies.
 func (s *Store) PutPart(ctx context.Context, bucket ais.BucketID, name string, id ais.WriteID, number int, g *Staged, tag ais.ETag, sum ais.Checksum) (ais.PartInfo, error) {
+	if err := s.enter(); err != nil {
+		return ais.PartInfo{}, err
+	}
+	defer s.leave()
 	key := latchKey{0, string(id[:])}
 	if err := s.latches.lock(ctx, key); err != nil {
 		return ais.PartInfo{}, err
@@ -125,6 +141,10 @@ func (s *Store) PutPart(ctx context.Context, bucket ais.BucketID, name string, i
 
 // Parts gives up to limit parts of an open upload with numbers above after, and whether there are more.
 func (s *Store) Parts(bucket ais.BucketID, name string, id ais.WriteID, after, limit int) (parts []ais.PartInfo, more bool, err error) {
+	if err := s.enter(); err != nil {
+		return nil, false, err
+	}
+	defer s.leave()
 	if _, err := s.openUpload(bucket, name, id); err != nil {
 		return nil, false, err
 	}
@@ -156,11 +176,19 @@ func (t *Tx) BeginCompletion(ctx context.Context, id ais.WriteID) (*Completion, 
 	if err := s.latches.lock(ctx, c.key); err != nil {
 		return nil, err
 	}
-	u, ok, err := s.uploadAt(s.db, id)
-	if err == nil && ok && u.State == uploadCompleted && u.Bucket == t.bucket && u.Name == t.name && u.Place.Size > 0 {
-		c.Done, err = s.completedObject(&u)
-		if err == nil {
+	var err error
+	for tries := 0; tries < movesMax; tries++ {
+		var u uploadRow
+		var ok bool
+		u, ok, err = s.uploadAt(s.db, id)
+		if err != nil || !ok || u.State != uploadCompleted || u.Bucket != t.bucket || u.Name != t.name || u.Place.Size == 0 {
+			break
+		}
+		if c.Done, err = s.completedObject(&u); err == nil {
 			return c, nil
+		}
+		if !errors.Is(err, errMoved) {
+			break
 		}
 	}
 	if err == nil {
@@ -226,9 +254,10 @@ func (t *Tx) Abort(ctx context.Context, id ais.WriteID) error {
 
 // Uploads gives one page of the open uploads of a bucket, by name, then id.
 func (s *Store) Uploads(r *ais.UploadListRequest) (*ais.UploadPage, error) {
-	if err := s.broken(); err != nil {
+	if err := s.enter(); err != nil {
 		return nil, err
 	}
+	defer s.leave()
 	page := &ais.UploadPage{}
 	if r.Limit <= 0 {
 		return page, nil
