@@ -25,7 +25,7 @@ the environment (AIS_LISTEN=0.0.0.0:8080). A flag counts over a variable, a vari
 The root key of the first start comes from AIS_ROOT_ACCESS_KEY and AIS_ROOT_SECRET_KEY; without them
 one is made and shown once.
 
-The heap is held below 128 MiB + 256 MiB for each mountpath as far as its contents allow; GOMEMLIMIT
+The heap is held below 128 MiB + 320 MiB for each mountpath as far as its contents allow; GOMEMLIMIT
 and GOGC, if set, count instead.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -83,12 +83,13 @@ func newLogger(w io.Writer, cfg node.Config) *slog.Logger {
 }
 
 // Memory of a node. The Go heap holds, per mountpath, bodies on their way to disk
-// (limits.uploads_memory, 128 MiB), the cache of the index (64 MiB) and its memtables (64 MiB); little
-// of it changes from request to request, so collections are rare and cheap. The limit (GOMEMLIMIT)
-// keeps the heap from growing to twice that much before one comes.
+// (limits.uploads_memory, 128 MiB), the cache of the index (64 MiB) and its memtables (twice 64 MiB).
+// Little of it changes from request to request, so collections are rare and cheap. The limit
+// (GOMEMLIMIT) keeps the heap from growing to twice that much before one comes; it lies above all of
+// it, for near the limit the process would do little but collect.
 const (
 	heapLimitBase      = 128 << 20 // bytes
-	heapLimitMountpath = 256 << 20 // bytes
+	heapLimitMountpath = 320 << 20 // bytes
 )
 
 func tuneMemory(getenv func(string) string, mountpaths int) {

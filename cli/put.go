@@ -12,7 +12,7 @@ import (
 
 // parallelDefault is how many objects are moved at once: enough to share the syncs of a disk, few
 // enough for a laptop.
-const parallelDefault = 16
+const parallelDefault = 32
 
 func newPut(s Surroundings, g *globals) *cobra.Command {
 	var parallel int

@@ -1,42 +1,17 @@
 package node
 
 import (
-	"log/slog"
-
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/target"
 	"github.com/seed9b016523/ais/volume"
 )
 
-// storeEvents counts what the stores report, and logs what an operator acts on.
-type storeEvents struct {
-	log   *slog.Logger
-	count *prometheus.CounterVec
-}
-
-func newStoreEvents(log *slog.Logger) *storeEvents {
-	return &storeEvents{log: log, count: prometheus.NewCounterVec(prometheus.CounterOpts{
+// newStoreEvents makes the counter of what the stores report; the stores log it themselves.
+func newStoreEvents() *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ais_store_events_total", Help: "What the stores report: torn tails, damage, poisoned volumes and the like.",
-	}, []string{"mountpath", "kind"})}
-}
-
-// note takes an event. It does not block.
-func (e *storeEvents) note(m ais.MountpathID, ev volume.Event) {
-	e.count.WithLabelValues(m.String(), ev.Kind.String()).Inc()
-	say := e.log.Warn
-	switch ev.Kind {
-	case volume.EventVacuumed:
-		say = e.log.Debug
-	case volume.EventTornTail, volume.EventRebuilt:
-		say = e.log.Info
-	}
-	attributes := []any{"mountpath", m, "kind", ev.Kind, "volume", ev.Volume, "offset", ev.Offset, "bytes", ev.Bytes}
-	if ev.Err != nil {
-		attributes = append(attributes, "error", ev.Err)
-	}
-	say("store event", attributes...)
+	}, []string{"mountpath", "kind"})
 }
 
 // storeMetrics shows the state of the stores to Prometheus, as it is when asked.

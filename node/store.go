@@ -18,17 +18,19 @@ const (
 
 // openTarget opens the stores on the disks, and replays what the last life has left behind.
 func (n *node) openTarget(ctx context.Context) (err error) {
-	events := newStoreEvents(n.log)
+	events := newStoreEvents()
 	n.target, err = target.Open(ctx, target.Options{
 		Disks: n.disks, Seed: uint64(n.state.View().Cluster().HashSeed),
 		Generation: firstGeneration, MapVersion: firstMapVersion,
 		BucketOpen: n.bucketOpen, Volume: volumeConfig(n.configured()),
-		Logger: n.log, Events: events.note,
+		Logger: n.log, Events: func(m ais.MountpathID, e volume.Event) {
+			events.WithLabelValues(m.String(), e.Kind.String()).Inc()
+		},
 	})
 	if err != nil {
 		return err
 	}
-	n.metrics.MustRegister(events.count, storeMetrics{n.target})
+	n.metrics.MustRegister(events, storeMetrics{n.target})
 	return nil
 }
 
@@ -54,6 +56,9 @@ func volumeConfig(c *control.Config) volume.Config {
 	v.VerifyGet = c.Get(control.ChecksumVerifyGet).Bool()
 	// The reserve is at most what client writes must leave free: 90 % is a tenth.
 	v.ReserveDivisor = int64(max(100/(100-c.Get(control.MountpathOutOfSpace).Percent()), 2))
+	// Pebble takes its memtables out of the size of its block cache (db.go: Cache.Reserve): the one in
+	// use and the one being flushed. Without room for them nothing would be cached at all.
+	v.IndexCache += 2 * v.IndexMemtable
 	v.StageBuffers = int(max(c.Get(control.LimitsUploadsMemory).Size()/ais.ExtentMax, 1))
 	return v
 }
