@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/volume/format"
 )
 
@@ -72,6 +73,11 @@ func (f *file) scan(from, to int64, payloads bool, fn func(*found) error) (gaps 
 		}
 		off = at.To
 	}
+	for i := range gaps {
+		for _, b := range w.bad {
+			gaps[i].damage = gaps[i].damage || b.From < gaps[i].to && gaps[i].from < b.To
+		}
+	}
 	return gaps, nil
 }
 
@@ -88,6 +94,7 @@ type window struct {
 	size int
 	buf  []byte
 	from int64
+	bad  []span // what could not be read
 }
 
 // need gives n bytes from off, fewer at the end.
@@ -106,10 +113,27 @@ func (w *window) need(off int64, n int) ([]byte, error) {
 	w.buf = w.buf[:size]
 	w.from = off
 	if err := w.f.readFull(w.buf, off); err != nil {
-		w.buf = w.buf[:0]
-		return nil, err
+		if ais.IsKind(err, ais.Corrupt) {
+			w.buf = w.buf[:0]
+			return nil, err
+		}
+		w.readAround(off)
 	}
 	return w.buf[:n], nil
+}
+
+// readAround fills the window where the disk cannot read all of it: what cannot be read becomes zeros,
+// in which no record lies, and is remembered as bad. One unreadable sector must not take the rest of a
+// mountpath with it.
+func (w *window) readAround(off int64) {
+	const piece = 4096
+	for from := 0; from < len(w.buf); from += piece {
+		p := w.buf[from:min(from+piece, len(w.buf))]
+		if err := w.f.readFull(p, off+int64(from)); err != nil {
+			clear(p)
+			w.bad = append(w.bad, span{off + int64(from), off + int64(from+len(p))})
+		}
+	}
 }
 
 // record reads the record at off, or gives errNoRecord.
