@@ -56,9 +56,6 @@ func volumeConfig(c *control.Config) volume.Config {
 	v.VerifyGet = c.Get(control.ChecksumVerifyGet).Bool()
 	// The reserve is at most what client writes must leave free: 90 % is a tenth.
 	v.ReserveDivisor = int64(max(100/(100-c.Get(control.MountpathOutOfSpace).Percent()), 2))
-	// Pebble takes its memtables out of the size of its block cache (db.go: Cache.Reserve): the one in
-	// use and the one being flushed. Without room for them nothing would be cached at all.
-	v.IndexCache += 2 * v.IndexMemtable
 	v.StageBuffers = int(max(c.Get(control.LimitsUploadsMemory).Size()/ais.ExtentMax, 1))
 	return v
 }

@@ -299,6 +299,17 @@ func (f *file) reserve(end, step, limit int64) error {
 	return nil
 }
 
+// writeBack starts writing what was appended to the disk, so that the sync behind it has little left to
+// wait for, and others' syncs are not held up. It is advice: errors show at the sync.
+func (f *file) writeBack(from, to int64) {
+	f.mu.Lock()
+	w := f.mu.writing
+	f.mu.Unlock()
+	if w != nil {
+		_ = w.Writeback(from, to-from)
+	}
+}
+
 // closeWriting gives the descriptor for writing back.
 func (f *file) closeWriting() error {
 	f.mu.Lock()

@@ -30,7 +30,8 @@ func (quiet) Fatalf(string, ...any) {}
 // openIndex opens the index at dir, which is made if it is not there.
 func (s *Store) openIndex(dir string) (*pebble.DB, *disk.Fuse, error) {
 	fuse := disk.NewFuse(disk.PebbleFS(s.opt.FS), func(err error) { s.indexBlew(err) })
-	cache := pebble.NewCache(s.opt.Config.IndexCache)
+	// Pebble takes the memory of its memtables out of the cache.
+	cache := pebble.NewCache(s.opt.Config.IndexCache + 2*s.opt.Config.IndexMemtable)
 	defer cache.Unref()
 	o := &pebble.Options{
 		Cache:                       cache,

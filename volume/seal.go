@@ -17,6 +17,9 @@ const headerEnd = format.HeaderSize
 // keeperTick is how often the keeper looks whether something is due, if nobody wakes it.
 const keeperTick = time.Second
 
+// trimEvery is how often unused stage buffers are let go.
+const trimEvery = 10 * time.Second
+
 // runKeeper is the keeper's goroutine: it seals full volumes, flushes the index in time, writes the
 // list of volumes, and finishes what recovery left to be written.
 func (s *Store) runKeeper(ctx context.Context) {
@@ -25,8 +28,12 @@ func (s *Store) runKeeper(ctx context.Context) {
 	if err := s.finishRecovery(); err != nil {
 		s.opt.Logger.Error("finishing recovery", "mountpath", s.opt.Mountpath, "err", err)
 	}
-	last := time.Now()
+	last, trimmed := time.Now(), time.Now()
 	for {
+		if time.Since(trimmed) >= trimEvery {
+			trimmed = time.Now()
+			s.buffers.trim()
+		}
 		if err := s.keep(&last); err != nil && s.broken() == nil {
 			s.opt.Logger.Error("keeping volumes", "mountpath", s.opt.Mountpath, "err", err)
 		}

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/seed9b016523/ais"
-	"github.com/seed9b016523/ais/disk"
 	"github.com/seed9b016523/ais/volume/format"
 )
 
@@ -83,16 +82,11 @@ func (g *Staged) extent(ctx context.Context, body io.Reader) (more bool, err err
 	if first == 0 {
 		return false, nil
 	}
-	var buf []byte
-	select {
-	case buf = <-s.buffers:
-	case <-ctx.Done():
-		return false, ais.Errorf(ais.Canceled, "waiting for a buffer: %w", ctx.Err())
+	buf, e := s.buffers.take(ctx)
+	if e != nil {
+		return false, e
 	}
-	if buf == nil {
-		buf = disk.AlignedBuffer(stageBuffer)
-	}
-	defer func() { s.buffers <- buf }()
+	defer s.buffers.give(buf)
 	r := format.Record{Type: format.TypeExtent, Slot: g.slot, Bucket: g.bucket, Write: g.write, Sequence: g.sequence}
 	head := r.HeadLen()
 	var hasher payloadHasher
@@ -107,7 +101,7 @@ func (g *Staged) extent(ctx context.Context, body io.Reader) (more bool, err err
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
-	if e := s.admit(int64(n)); e != nil {
+	if e = s.admit(int64(n)); e != nil {
 		return false, e
 	}
 	r.Stored, r.Logical, r.LSN = uint64(n), uint64(n), s.opt.Clock.LSN()
@@ -117,10 +111,10 @@ func (g *Staged) extent(ctx context.Context, body io.Reader) (more bool, err err
 	end += copy(buf[end:], hasher.table)
 	clear(buf[end:footprint(format.TypeExtent, format.ClassLarge, r.Size())])
 	lane := s.large.take()
-	f, at, e := s.appendExtent(lane, buf, &r)
+	f, at, appendErr := s.appendExtent(lane, buf, &r)
 	lane.mu.Unlock()
-	if e != nil {
-		return false, e
+	if appendErr != nil {
+		return false, appendErr
 	}
 	g.ops = append(g.ops, &op{rec: r, file: f, at: at})
 	g.size += int64(n)

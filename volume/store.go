@@ -52,7 +52,7 @@ type Store struct {
 	large   largeLanes
 	commits chan *unit
 	reads   bufferPool
-	buffers chan []byte // of stageBuffer bytes; nil stands for one not yet made
+	buffers *stageBuffers
 
 	pendingMu sync.Mutex
 	pending   map[*op]struct{}
@@ -99,7 +99,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		keeperWake: make(chan struct{}, 1),
 		reaperWake: make(chan struct{}, 1),
 		finished:   make(chan struct{}),
-		buffers:    make(chan []byte, opt.Config.StageBuffers),
+		buffers:    newStageBuffers(opt.Config.StageBuffers),
 	}
 	s.system.floors = make(map[ais.Slot]*floor)
 	s.config.Store(&opt.Config)
@@ -110,9 +110,6 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		s.large.lanes[i].class = format.ClassLarge
 	}
 	s.cold.large.class = format.ClassCold
-	for range opt.Config.StageBuffers {
-		s.buffers <- nil
-	}
 	if err := s.opt.FS.MkdirAll(s.volumesDir()); err != nil {
 		return nil, fmt.Errorf("store %s: %w", opt.Dir, err)
 	}

@@ -35,6 +35,9 @@ const vacuumTick = time.Second
 // vacuumRetry is how long a volume is left alone whose vacuum failed.
 const vacuumRetry = 30 * time.Second
 
+// repointsAtOnce is how many records the committer repoints in one turn: writers wait behind it.
+const repointsAtOnce = 128
+
 // mergeSmall is from how many little volumes on they are joined: every restart leaves one or a few.
 const mergeSmall = 8
 
@@ -349,6 +352,7 @@ func (v *vacuumRun) writeHeld() error {
 		c.small = nil
 		return s.poisonedElsewhere(f, err)
 	}
+	c.small.writeBack(v.ops[0].at.From, v.ops[len(v.ops)-1].at.To)
 	for i, o := range v.ops {
 		mv := &v.moves[v.opFrom[i]]
 		mv.file, mv.at = o.file, o.at
@@ -422,21 +426,32 @@ func (v *vacuumRun) step(progress int64) error {
 			}
 		}
 	}
-	moves := v.moves
-	err := v.s.commitFunc(func(b *batch) error {
-		for i := range moves {
-			if err := b.applyMove(&moves[i], v.f); err != nil {
-				return err
-			}
+	v.bytes = 0
+	for {
+		moves := v.moves[:min(len(v.moves), repointsAtOnce)]
+		to := progress
+		if len(moves) < len(v.moves) {
+			last := &moves[len(moves)-1]
+			to = last.from.Off + last.from.Size
 		}
-		v.f.row.VacuumTo = max(v.f.row.VacuumTo, progress)
-		b.touch(v.f)
-		return nil
-	})
-	if err == nil {
-		v.moves, v.bytes = nil, 0
+		err := v.s.commitFunc(func(b *batch) error {
+			for i := range moves {
+				if err := b.applyMove(&moves[i], v.f); err != nil {
+					return err
+				}
+			}
+			v.f.row.VacuumTo = max(v.f.row.VacuumTo, to)
+			b.touch(v.f)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if v.moves = v.moves[len(moves):]; len(v.moves) == 0 {
+			v.moves = nil
+			return nil
+		}
 	}
-	return err
 }
 
 // runReaper is the reaper's goroutine: it takes the extents of dead entries out of the index, a few at
