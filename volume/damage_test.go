@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -359,4 +360,34 @@ func TestUnknownFormatIsRefused(t *testing.T) {
 		c.must(c.mem.Remove("/mp/.ais/volumes/" + path.Base(f.path)))
 		c.reopen(true)
 	}
+}
+
+// A body is given up before its sync, the index that counts it is flushed, and a crash takes its bytes:
+// the volume is shorter than the index had it, which is no damage, and is vacuumed like any other.
+func TestGivenUpTailIsLost(t *testing.T) {
+	c := newScript(t)
+	big := noise(4, 200_000)
+	c.put("good", big)
+	c.put("dead", big)
+	c.delete("dead")
+	for range 2 { // one for each lane
+		g := c.s.Stage(plainBucket, "never")
+		if _, err := g.extent(c.ctx, bytes.NewReader(big)); err != nil {
+			t.Fatal(err)
+		}
+		g.Abort()
+	}
+	c.must(c.s.flushIndex())
+	c.must(c.stop(false))
+	d := &script{t, &life{ctx: c.ctx, mem: c.mem.Clone().Crash(nil, disk.LoseAll), epoch: c.epoch, now: c.now, rng: c.rng, m: newModel()}}
+	d.must(d.open(false))
+	d.start()
+	d.must(d.s.reap(d.ctx))
+	for _, f := range d.s.fileList() {
+		if row, _ := f.known(); f.vacuumable(&row) {
+			d.vacuum(f)
+		}
+	}
+	d.has("good", big)
+	d.must(d.stop(true))
 }

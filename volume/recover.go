@@ -280,7 +280,9 @@ func (s *Store) loadVolume(id ais.VolumeID, row volRow) error {
 	row.Class = f.class
 	f.row = row
 	f.mu.indexedTo = row.IndexedTo
-	if end := coveredTo(&row); f.size < end {
+	// The row's end may count what was given up before it was synced, and is gone.
+	f.row.End = coveredTo(&row)
+	if end := f.row.End; f.size < end {
 		f.row.State = StateQuarantined
 		s.event(Event{Kind: EventDamage, Volume: id, Offset: f.size, Bytes: end - f.size,
 			Err: fmt.Errorf("the file ends at %d, before what is indexed to %d", f.size, end)})

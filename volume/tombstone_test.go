@@ -22,7 +22,11 @@ func newScript(t *testing.T) *script {
 	c := &script{t, w.life}
 	c.must(c.open(false))
 	c.start()
-	t.Cleanup(func() { c.must(c.stop(false)) })
+	t.Cleanup(func() {
+		if c.quit != nil {
+			c.must(c.stop(false))
+		}
+	})
 	return c
 }
 
