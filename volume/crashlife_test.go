@@ -463,7 +463,7 @@ func (l *life) vacuumPart(f *file, records int) error {
 			return enough
 		}
 		records--
-		if err := v.record(x); err != nil {
+		if _, err := v.record(x); err != nil {
 			return err
 		}
 		to = x.at.To

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"runtime"
 	"sync"
 	"syscall"
 
@@ -60,6 +61,7 @@ func (s *Store) runSmallLane(ctx context.Context) {
 		case o := <-l.queue:
 			l.group = append(l.group[:0], o)
 			bytes := o.rec.Size()
+			l.letOthersCome()
 		more:
 			for len(l.group) < groupOps && bytes < groupBytes {
 				select {
@@ -80,6 +82,18 @@ func (s *Store) runSmallLane(ctx context.Context) {
 					return
 				}
 			}
+		}
+	}
+}
+
+// letOthersCome gives way to the requests that are ready to run, as long as they bring records: on a
+// busy machine a sync is then shared by all of them, on an idle one this takes no time.
+func (l *smallLane) letOthersCome() {
+	for range 4 {
+		n := len(l.queue)
+		runtime.Gosched()
+		if len(l.queue) == n {
+			return
 		}
 	}
 }

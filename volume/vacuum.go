@@ -161,11 +161,16 @@ func (s *Store) vacuum(ctx context.Context, f *file) error {
 		if row.Limit > 0 {
 			to = min(to, row.Limit)
 		}
+		v.began = time.Now()
 		gaps, err := f.scan(from, to, true, func(x *found) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return v.record(x)
+			stepped, err := v.record(x)
+			if stepped && err == nil {
+				v.rest(ctx)
+			}
+			return err
 		})
 		if err == nil {
 			err = v.step(to)
@@ -271,16 +276,17 @@ type vacuumRun struct {
 	ops    []*op // small records not yet written
 	opFrom []int // their moves
 	held   int64
+	began  time.Time // of the step
 	// unshadowed: the volume held records whose going may let a tombstone go.
 	unshadowed bool
 }
 
-// record looks at one record, and copies it if it is live.
-func (v *vacuumRun) record(x *found) error {
+// record looks at one record, and copies it if it is live. It reports whether a step was ended.
+func (v *vacuumRun) record(x *found) (stepped bool, err error) {
 	rec := x.rec
 	m, err := format.DecodeMeta(rec.Meta)
 	if err != nil {
-		return err
+		return false, err
 	}
 	mv := move{rec: rec, meta: m, from: place{Volume: v.f.id, Off: x.at.From, Size: x.at.To - x.at.From, HeadLen: rec.HeadLen()}}
 	mv.rec.Key = slices.Clone(rec.Key)
@@ -290,7 +296,7 @@ func (v *vacuumRun) record(x *found) error {
 	}
 	live, err := v.s.pointsAt(v.s.db, &mv)
 	if err != nil {
-		return v.s.readError(err)
+		return false, v.s.readError(err)
 	}
 	v.unshadowed = v.unshadowed || !live
 	v.moves = append(v.moves, mv)
@@ -301,18 +307,18 @@ func (v *vacuumRun) record(x *found) error {
 			v.hold(x)
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 	}
 	if v.held >= coldGroup {
 		if err := v.writeHeld(); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if v.bytes >= vacuumBytes || len(v.moves) >= vacuumRecords {
-		return v.step(x.at.To)
+		return true, v.step(x.at.To)
 	}
-	return nil
+	return false, nil
 }
 
 // hold keeps a small record to be written with others.
@@ -382,6 +388,25 @@ func (v *vacuumRun) copyExtent(x *found) error {
 	mv.to = place{Volume: f.id, Off: at.From, Size: at.To - at.From, HeadLen: mv.from.HeadLen}
 	v.bytes += n
 	return nil
+}
+
+// vacuumRest is how long vacuum rests between two steps while there is room, in times of what the step
+// took, and restMax the longest rest: requests come first. Where space is short it does not rest.
+const (
+	vacuumRest = 3
+	restMax    = 2 * time.Second
+)
+
+func (v *vacuumRun) rest(ctx context.Context) {
+	if v.s.space.free.Load() >= 3*v.s.reserve() {
+		t := time.NewTimer(min(vacuumRest*time.Since(v.began), restMax))
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+	}
+	v.began = time.Now()
 }
 
 // forget gives up the copies of a step that failed. They lie in the cold lane for good: each casts a
