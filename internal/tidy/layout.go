@@ -19,7 +19,7 @@ var longFiles = map[string]string{}
 // grabBags are names that say nothing: what is in them belongs with its idea.
 var grabBags = []string{"util", "utils", "common", "helper", "helpers", "base", "misc", "manager", "shared", "types"}
 
-// CheckListed: every package is in the floor table, once, with its sentence.
+// CheckListed: every package is in the floor table, once, with its sentence; every row is a package.
 func CheckListed(t *Tree, table []Package) (found []Problem) {
 	rows := map[string]int{}
 	for _, row := range table {
@@ -29,6 +29,11 @@ func CheckListed(t *Tree, table []Package) (found []Problem) {
 		}
 		if !strings.HasSuffix(row.Says, ".") || strings.Contains(row.Says, " and ") {
 			found = append(found, Problem{row.Path, fmt.Sprintf("its sentence %q: want one sentence without \"and\"", row.Says)})
+		}
+	}
+	for name := range rows {
+		if len(t.Packages[name]) == 0 {
+			found = append(found, Problem{name, "is in the floor table but there is no such package"})
 		}
 	}
 	for folder := range t.Packages {

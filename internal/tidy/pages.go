@@ -13,9 +13,10 @@ var (
 	tracker = regexp.MustCompile(`(?i)\.\./shared\b|\bshared/(design|engine|style|interface|protocol)\.md|\bissues?\s+#?\d+|(^|\s)\(?#\d+\)?(\s|$)`)
 	link    = regexp.MustCompile(`\]\(([^)#\s]+)(#[^)\s]*)?\)`)
 	// command finds `make target` in pages, in code spans and at the start of lines of code blocks.
-	command = regexp.MustCompile("(?m)(?:^\\s*(?:\\$ )?|`)make ([a-z][a-z0-9-]*)")
-	target  = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):[^=\n]*$`)
-	helped  = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):[^=#\n]*## \S.*$`)
+	command   = regexp.MustCompile("(?m)(?:^\\s*(?:\\$ )?|`)make ([a-z][a-z0-9-]*)")
+	target    = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):[^=\n]*$`)
+	reasonRow = regexp.MustCompile("(?m)^\\| `([^`]+)` \\| \\S.* \\|$")
+	helped    = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):[^=#\n]*## \S.*$`)
 )
 
 // CheckPostponed: what is left for later is not in the code.
@@ -86,28 +87,24 @@ func CheckMake(t *Tree) (found []Problem) {
 	return found
 }
 
-// CheckDependencies: each direct dependency has its line of reason, and each line its dependency.
+// CheckDependencies: each direct dependency has its line of reason, and each line its dependency;
+// what is imported is called a direct dependency.
 func CheckDependencies(t *Tree) (found []Problem) {
 	const page = "docs/dependencies.md"
-	direct := map[string]bool{}
-	block := false
-	for line := range strings.Lines(t.Texts["go.mod"]) {
-		line = strings.TrimSpace(line)
-		if line == "require (" || line == ")" {
-			block = line != ")"
-			continue
-		}
-		line, single := strings.CutPrefix(line, "require ")
-		if fields := strings.Fields(line); (block || single) && len(fields) == 2 {
-			direct[fields[0]] = true
-		}
-	}
+	direct, indirect := requirements(t.Texts["go.mod"])
 	told := map[string]bool{}
-	row := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| \\S.* \\|$")
-	for _, m := range row.FindAllStringSubmatch(t.Texts[page], -1) {
+	for _, m := range reasonRow.FindAllStringSubmatch(t.Texts[page], -1) {
 		told[m[1]] = true
 		if !direct[m[1]] {
 			found = append(found, Problem{page, fmt.Sprintf("tells of %s, which is no direct dependency", m[1])})
+		}
+	}
+	for _, f := range t.files() {
+		for _, spec := range f.Syntax.Imports {
+			to := strings.Trim(spec.Path.Value, `"`)
+			if indirect[moduleOf(to, direct, indirect)] {
+				found = append(found, t.problem(spec.Pos(), "imports %s, which go.mod calls indirect", to))
+			}
 		}
 	}
 	for name := range direct {
@@ -116,4 +113,39 @@ func CheckDependencies(t *Tree) (found []Problem) {
 		}
 	}
 	return found
+}
+
+// requirements reads the modules of a go.mod file.
+func requirements(text string) (direct, indirect map[string]bool) {
+	direct, indirect = map[string]bool{}, map[string]bool{}
+	block := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "require (" || line == ")" {
+			block = line != ")"
+			continue
+		}
+		line, single := strings.CutPrefix(line, "require ")
+		fields := strings.Fields(line)
+		switch {
+		case !block && !single || len(fields) < 2:
+		case len(fields) == 2:
+			direct[fields[0]] = true
+		default:
+			indirect[fields[0]] = true
+		}
+	}
+	return direct, indirect
+}
+
+// moduleOf is the longest module whose path begins an import path; "" for the standard library.
+func moduleOf(to string, modules ...map[string]bool) (longest string) {
+	for _, set := range modules {
+		for m := range set {
+			if (to == m || strings.HasPrefix(to, m+"/")) && len(m) > len(longest) {
+				longest = m
+			}
+		}
+	}
+	return longest
 }

@@ -30,8 +30,8 @@ func TestRulesFire(t *testing.T) {
 	}{
 		{"listed", "-- low/a.go --\npackage low\n-- new/a.go --\npackage new\n",
 			func(t *Tree) []Problem {
-				return CheckListed(t, []Package{{Path: "low", Says: "This and that."}, {Path: "low", Says: "Low."}})
-			}, []string{"low without", "low twice", "new not in the floor table"}},
+				return CheckListed(t, []Package{{Path: "low", Says: "This and that."}, {Path: "low", Says: "Low."}, {Path: "old", Says: "Old."}})
+			}, []string{"low without", "low twice", "new not in the floor table", "old no such package"}},
 		{"imports", `-- a.go --
 package ais
 import _ "example.org/x"
@@ -172,9 +172,13 @@ require (
 	a.org/b v1.0.0 // indirect
 )
 require a.org/c v1.0.0
+-- low/a.go --
+package low
+import _ "a.org/a/deep"
+import _ "a.org/b"
 -- docs/dependencies.md --
 | ` + "`a.org/a` | because |\n| `a.org/b` | because |\n", CheckDependencies,
-			[]string{"docs/dependencies.md a.org/b", "docs/dependencies.md a.org/c"}},
+			[]string{"docs/dependencies.md a.org/b", "docs/dependencies.md a.org/c", "low/a.go:3 calls indirect"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
