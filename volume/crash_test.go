@@ -122,6 +122,9 @@ func (w *world) run(steps int) error {
 }
 
 func (w *world) restart() error {
+	if err := w.release(); err != nil {
+		return err
+	}
 	if err := w.stop(w.rng.IntN(2) == 0); err != nil {
 		return err
 	}
@@ -321,6 +324,9 @@ func (w *world) goOn(toTheEnd bool) error {
 		}
 	}
 	w.mem.SetHook(nil)
+	if err := w.release(); err != nil {
+		return err
+	}
 	if toTheEnd {
 		if err := w.deleteAll(); err != nil {
 			return fmt.Errorf("deleting all: %w", err)

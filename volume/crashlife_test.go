@@ -36,6 +36,14 @@ type life struct {
 	quit   context.CancelFunc
 	names  int
 	damage []Event
+	held   []heldWrite
+}
+
+// heldWrite is a record that is durable and pending: in no index, while others behind it are.
+type heldWrite struct {
+	key   nameKey
+	after *modelName
+	p     *Pending
 }
 
 func (l *life) options(rebuild bool) Options {
@@ -391,8 +399,19 @@ func (l *life) step() error {
 		return l.s.flushIndex()
 	case 9:
 		return l.giveUpBody()
+	case 10:
+		return l.hold()
+	case 11:
+		return l.release()
+	case 12:
+		if l.rng.IntN(3) == 0 {
+			return l.giveUpSlot()
+		}
 	}
 	picked := map[nameKey]bool{}
+	for _, h := range l.held {
+		picked[h.key] = true
+	}
 	var all []*work
 	for range 1 + l.rng.IntN(5) {
 		k := l.someName()
@@ -407,6 +426,60 @@ func (l *life) step() error {
 		all = append(all, w)
 	}
 	return l.send(all)
+}
+
+// hold writes a version that stays pending until release.
+func (l *life) hold() error {
+	k := l.someName()
+	for _, h := range l.held {
+		if h.key == k {
+			return nil
+		}
+	}
+	n, v := l.m.name(k), modelVersion{data: periodic(l.rng.Uint64(), l.rng.IntN(2000)), known: k.bucket == plainBucket}
+	l.m.begin(k, n.put(v))
+	return l.within(k, func(t *Tx) error {
+		p, err := t.Put(Entry{Payload: v.data, Versioned: !v.known, ModifiedUnix: l.now, Hold: true})
+		if err == nil {
+			v.id, v.known = p.Object.Version, true
+			l.held = append(l.held, heldWrite{k, n.put(v), p})
+		}
+		return err
+	})
+}
+
+func (l *life) release() error {
+	for _, h := range l.held {
+		if err := h.p.Release(); err != nil {
+			return err
+		}
+		l.m.end(h.key, h.after)
+	}
+	l.held = nil
+	return nil
+}
+
+// giveUpSlot drops a slot: all its names are gone.
+func (l *life) giveUpSlot() error {
+	if err := l.release(); err != nil {
+		return err
+	}
+	k := l.someName()
+	slot := l.s.opt.Slot(k.bucket, k.name)
+	var names []nameKey
+	for o := range l.m.clone().names {
+		if l.s.opt.Slot(o.bucket, o.name) == slot {
+			names = append(names, o)
+			l.m.begin(o, nil)
+		}
+	}
+	err := l.s.GiveUp(l.ctx, slot)
+	for _, o := range names {
+		if err == nil {
+			l.m.end(o, nil)
+		}
+	}
+	return err
 }
 
 // giveUpBody stages a body that is never named, synced or not.

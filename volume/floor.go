@@ -85,10 +85,52 @@ func (b *batch) dropSlot(slot ais.Slot) (more bool, err error) {
 		err = b.dropLogged(slot, x.key, x.value)
 	}
 	if err == nil && !more {
+		err = b.dropClosed(slot)
+	}
+	if err == nil && !more {
 		b.key = append(b.key[:0], spaceDropping, byte(slot>>8), byte(slot))
 		b.del()
 	}
 	return more, err
+}
+
+// dropClosed takes the closed uploads of a slot out of the index whose tombstone came before the floor: no
+// slot log names them.
+func (b *batch) dropClosed(slot ais.Slot) error {
+	it, err := b.r.NewIter(&pebble.IterOptions{LowerBound: []byte{spaceUploadID}, UpperBound: []byte{spaceUploadID + 1}})
+	if err != nil {
+		return b.s.indexError(err)
+	}
+	type closed struct {
+		key []byte
+		at  place
+	}
+	var todo []closed
+	for valid := it.First(); valid && err == nil; valid = it.Next() {
+		var u uploadRow
+		if u, err = decodeUploadRow(it.Value()); err != nil || u.Slot != slot || u.State == uploadOpen || u.Place.Size == 0 {
+			continue
+		}
+		var dead bool
+		if dead, err = b.cameBefore(slot, u.Bucket, u.Place); dead {
+			todo = append(todo, closed{slices.Clone(it.Key()), u.Place})
+		}
+	}
+	if err == nil {
+		err = b.s.indexError(it.Error())
+	}
+	if e := it.Close(); err == nil {
+		err = b.s.indexError(e)
+	}
+	if err != nil {
+		return err
+	}
+	for _, x := range todo {
+		b.unlive(x.at, true)
+		b.key = append(b.key[:0], x.key...)
+		b.del()
+	}
+	return nil
 }
 
 // placeLogged finds the row that a slot log entry speaks of, and where its record lies.
@@ -123,6 +165,15 @@ func (b *batch) belowFloor(slot ais.Slot, v []byte) (bool, error) {
 	p, bucket, ok, err := b.placeLogged(v)
 	if err != nil || !ok {
 		return ok, err
+	}
+	return b.cameBefore(slot, bucket, p)
+}
+
+// cameBefore reports whether the record at a place came before the slot's floor. Of a record in a volume
+// that is lost nobody knows; its row stays.
+func (b *batch) cameBefore(slot ais.Slot, bucket ais.BucketID, p place) (bool, error) {
+	if b.s.lost(p) {
+		return false, nil
 	}
 	rec, err := b.s.recordAt(p)
 	if err != nil {

@@ -403,6 +403,14 @@ func (s *Store) replay(ctx context.Context) error {
 	if err := r.systems(systems); err != nil {
 		return err
 	}
+	// What is below a floor goes before newer records of the same keys come: they do not count it.
+	if err := b.commit(); err != nil {
+		return s.indexError(err)
+	}
+	b.reset()
+	if err := s.finishDrops(); err != nil {
+		return err
+	}
 	if err := r.run(ctx, func(t format.Type) bool { return t == format.TypeExtent }); err != nil {
 		return err
 	}
@@ -612,9 +620,6 @@ func (r *replayer) apply(f *file, x *found) error {
 
 // endRecovery drops what no entry names, finishes removals that were under way, and flushes.
 func (s *Store) endRecovery() error {
-	if err := s.finishDrops(); err != nil {
-		return err
-	}
 	b := s.newBatch(true)
 	defer b.close()
 	err := s.forRange([]byte{spaceStaged}, []byte{spaceStaged + 1}, func(k, _ []byte) error {

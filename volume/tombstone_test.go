@@ -412,3 +412,35 @@ func TestCompletionCutBehindItsCommit(t *testing.T) {
 		return nil
 	}))
 }
+
+// Of a slot that is given up closed uploads go too, and so do extents that the reaper has not come to
+// yet: vacuum empties their volumes and takes none into quarantine.
+func TestGivenUpSlotIsVacuumed(t *testing.T) {
+	c := newScript(t)
+	c.put("stays", noise(1, 200_000))
+	c.completeUpload("m", c.uploadOf("m"))
+	c.put("m", noise(2, 200_000))
+	c.newVolume()
+	c.put("other", nil)
+	c.must(c.s.GiveUp(c.ctx, c.s.opt.Slot(plainBucket, "m")))
+	c.keep()
+	c.must(audit(c.s))
+	for range 2 {
+		for _, f := range c.s.fileList() {
+			if row, _ := f.known(); f.vacuumable(&row) {
+				c.vacuum(f)
+			}
+		}
+		for _, f := range c.s.fileList() {
+			if row, _ := f.known(); row.State == StateQuarantined {
+				t.Fatalf("volume %s is in quarantine, with %d bytes live", f.id, row.Live)
+			}
+		}
+		c.again(true, false)
+		c.must(c.s.reap(c.ctx))
+	}
+	c.gone("m", "its slot is given up")
+	c.has("stays", noise(1, 200_000))
+	c.again(true, true)
+	c.gone("m", "its slot is given up, after a rebuild")
+}

@@ -10,9 +10,6 @@ import (
 // pointsAt reports whether the index points at the record of a move where it lies.
 func (s *Store) pointsAt(r pebble.Reader, m *move) (bool, error) {
 	rec := &m.rec
-	if rec.Type != format.TypeSystem && s.givenUp(rec.Slot, rec.Bucket, rec.LSN) {
-		return false, nil
-	}
 	switch rec.Type {
 	case format.TypeExtent:
 		x, ok, err := s.extentAt(r, rec.Write, rec.Sequence)
