@@ -67,6 +67,7 @@ type file struct {
 	tombsSince int64        // of a cold volume: counters.unshadowed when it was made, else -1
 	size       int64        // of the file when it was opened, for volumes of a past life
 	unreadable bool         // its header is damaged: no record of it can be verified
+	ahead      bool         // a past life was still appending to it, with space reserved ahead
 
 	// row is changed by the committer alone; others read the copy that Store.Volumes gives.
 	row volRow

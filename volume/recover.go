@@ -271,6 +271,7 @@ func (s *Store) loadVolume(id ais.VolumeID, row volRow) error {
 		s.event(Event{Kind: EventMissing, Volume: id, Bytes: row.Live, Err: errors.New("it is in the index and not on the disk")})
 		return nil
 	}
+	f.ahead = row.State == StateOpen
 	if row.State == StateOpen || row.State == StateMissing {
 		row.State = StateClosed
 	}
@@ -350,11 +351,13 @@ func (s *Store) tails() ([]tail, error) {
 		if f.row.Limit > 0 {
 			t.to = min(t.to, f.row.Limit)
 		}
+		if t.from < t.to || f.ahead {
+			if err := s.makeDurable(f); err != nil {
+				return nil, err
+			}
+		}
 		if t.from >= t.to {
 			continue
-		}
-		if err := s.makeDurable(f); err != nil {
-			return nil, err
 		}
 		l = append(l, t)
 	}
@@ -362,13 +365,16 @@ func (s *Store) tails() ([]tail, error) {
 }
 
 // makeDurable syncs a volume of a past life: a kill leaves in the page cache what a power loss would
-// still take, and the index must not cover that.
+// still take, and the index must not cover that. The space that was reserved behind its end is given
+// back: a truncation to the size that the file has does that.
 func (s *Store) makeDurable(f *file) error {
 	w, err := s.opt.FS.OpenFile(f.path, disk.ReadWrite)
 	if err != nil {
 		return fmt.Errorf("volume %s: open: %w", f.id, err)
 	}
-	err = w.Sync()
+	if err = w.Truncate(f.size); err == nil {
+		err = w.Sync()
+	}
 	if e := w.Close(); err == nil {
 		err = e
 	}
