@@ -59,15 +59,17 @@ func TestDecisive(t *testing.T) {
 // world is one life with the crashes that branch off it.
 type world struct {
 	*life
-	seed   uint64
-	pick   *rand.Rand // of crashes, so that they do not change the life
-	points int
-	deep   bool    // this life is itself one after a crash
-	rate   float64 // of changes at which a crash is tried
-	snaps  []*disk.Mem
-	failed error
-	busy   bool // a crash is being judged: what it does is not crashed again
-	steps  int
+	seed    uint64
+	pick    *rand.Rand // of crashes, so that they do not change the life
+	points  int
+	deep    bool    // this life is itself one after a crash
+	rate    float64 // of changes at which a crash is tried
+	snaps   []*disk.Mem
+	failed  error
+	swap    bool // a new index is being made and put in the place of the old one
+	renamed bool
+	busy    bool // a crash is being judged: what it does is not crashed again
+	steps   int
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -90,8 +92,11 @@ func (w *world) run(steps int) error {
 	w.watch = watch{batch: w.sawBatch, flushed: w.sawFlush}
 	w.snaps = []*disk.Mem{w.mem.Clone()}
 	w.mem.SetHook(func(op disk.Op) error {
-		if op.Kind.Changes() && isVolume(op.Name) {
+		switch {
+		case op.Kind.Changes() && isVolume(op.Name):
 			w.change(op)
+		case w.swap && !w.busy && w.swaps(op):
+			w.crashAt(op.Kind.String()+" "+op.Name, -1)
 		}
 		return nil
 	})
@@ -125,11 +130,30 @@ func (w *world) restart() error {
 	if err := w.stop(w.rng.IntN(2) == 0); err != nil {
 		return err
 	}
-	if err := w.open(w.rng.IntN(4) == 0); err != nil {
+	rebuild := w.rng.IntN(4) == 0
+	w.swap, w.renamed = rebuild, false
+	err := w.open(rebuild)
+	w.swap = false
+	if err != nil {
 		return err
 	}
 	w.start()
 	return w.s.finishRecovery()
+}
+
+// swaps tells the steps that put a new index in the place of the old one from what Pebble does.
+func (w *world) swaps(op disk.Op) bool {
+	const index = "/mp/.ais/index"
+	switch op.Kind {
+	case disk.OpRemove:
+		return !w.renamed && (op.Name == index || path.Dir(op.Name) == index)
+	case disk.OpRename:
+		w.renamed = op.To == index // from here on Pebble removes files of the new one by itself
+		return w.renamed
+	case disk.OpSyncDir:
+		return op.Name == path.Dir(index)
+	}
+	return false
 }
 
 // snapsMax bounds the older indexes that are kept; the oldest, that of the last flush, always is.
@@ -178,13 +202,18 @@ func (w *world) change(op disk.Op) {
 
 // crash leaves in a copy of the disk what a crash at this moment could leave, and judges what the
 // store makes of it.
-func (w *world) crash(where string) {
+func (w *world) crash(where string) { w.crashAt(where, w.pick.IntN(len(w.snaps)+1)-1) }
+
+// crashAt is crash with one of the older indexes, or with -1 with the index as the crash leaves it.
+func (w *world) crashAt(where string, from int) {
+	if w.failed != nil {
+		return
+	}
 	w.busy = true
 	defer func() { w.busy = false }()
 	w.points++
 	mode := []disk.CrashMode{disk.LoseAll, disk.KeepAll, disk.Random, disk.Random}[w.pick.IntN(4)]
 	left := w.mem.Clone().Crash(rand.New(rand.NewPCG(w.pick.Uint64(), 3)), mode)
-	from := w.pick.IntN(len(w.snaps)+1) - 1
 	what := fmt.Sprintf("crash %d (before %s, mode %d, index %d of %d)", w.points, where, mode, from, len(w.snaps))
 	if from >= 0 {
 		if err := plant(left, w.snaps[from]); err != nil {
@@ -252,6 +281,7 @@ func (w *world) branch(mem *disk.Mem, m *model) *world {
 // judge opens the store on what a crash left and holds it to the model.
 func (w *world) judge(left *disk.Mem) error {
 	c := w.branch(left, w.m.clone())
+	c.halfIndex = w.swap
 	if err := c.open(false); err != nil {
 		return err
 	}

@@ -36,7 +36,9 @@ type life struct {
 	quit   context.CancelFunc
 	names  int
 	damage []Event
-	held   []heldWrite
+	// halfIndex: the index may have been cut off while it was removed; it is then made anew.
+	halfIndex bool
+	held      []heldWrite
 }
 
 // heldWrite is a record that is durable and pending: in no index, while others behind it are.
@@ -55,6 +57,9 @@ func (l *life) options(rebuild bool) Options {
 		Slot:   func(id ais.BucketID, name string) ais.Slot { return cmap.SlotOf(7, id, name) },
 		Copies: func(ais.BucketID) uint8 { return 1 }, Config: c, Logger: slog.New(slog.DiscardHandler),
 		Events: func(e Event) {
+			if e.Kind == EventIndexBroken && l.halfIndex {
+				return
+			}
 			if e.Kind != EventTornTail && e.Kind != EventVacuumed && e.Kind != EventRebuilt {
 				l.damage = append(l.damage, e)
 			}
