@@ -3,6 +3,7 @@ package volume
 import (
 	"fmt"
 	"math/rand/v2"
+	"syscall"
 	"testing"
 
 	"github.com/seed9b016523/ais"
@@ -443,4 +444,44 @@ func TestGivenUpSlotIsVacuumed(t *testing.T) {
 	c.has("stays", noise(1, 200_000))
 	c.again(true, true)
 	c.gone("m", "its slot is given up, after a rebuild")
+}
+
+// A record that the disk could not read for a while may come back: the tombstone of what was written
+// over it stays until then, however agreed its purge is.
+func TestTombstoneOutlivesWhatCannotBeRead(t *testing.T) {
+	c := newScript(t)
+	c.put("before", noise(1, 5000))
+	c.put("k", noise(2, 5000))
+	c.put("behind", noise(3, 5000))
+	p := c.placeOf("k")
+	f := c.s.file(p.Volume)
+	c.must(c.stop(false))
+	c.mem.SetHook(func(op disk.Op) error {
+		if op.Kind == disk.OpRead && op.Name == f.path && op.Off < p.Off+p.Size && p.Off < op.Off+op.Len {
+			return syscall.EIO
+		}
+		return nil
+	})
+	c.reopen(true)
+	c.gone("k", "it cannot be read while the index is made")
+	c.put("k", []byte("new"))
+	c.newVolume()
+	c.delete("k")
+	c.newVolume()
+	c.put("z", nil)
+	c.keep()
+	for range 3 {
+		c.purge()
+		c.sealAll()
+		for _, f := range c.s.fileList() {
+			if row, _ := f.known(); f.vacuumable(&row) {
+				c.must(c.s.vacuum(c.ctx, f))
+			}
+		}
+	}
+	c.must(c.stop(true))
+	c.mem.SetHook(nil)
+	c.reopen(true)
+	c.gone("k", "deleted; then its first version can be read again, and the index is made anew")
+	c.has("behind", noise(3, 5000))
 }

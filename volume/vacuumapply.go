@@ -96,7 +96,11 @@ func (s *Store) mayLeave(r pebble.Reader, m *move, src *file) bool {
 		}
 	}
 	for _, f := range s.fileList() {
-		if row, _ := f.known(); f != src && row.VacuumTo > 0 || f.missing.Load() || f.unreadable {
+		row, _ := f.known()
+		if row.State == StateQuarantined || f.missing.Load() || f.unreadable {
+			return false // it may be read again one day, and nobody has counted what it then has
+		}
+		if f != src && row.VacuumTo > 0 {
 			return false
 		}
 	}
