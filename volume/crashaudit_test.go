@@ -208,7 +208,7 @@ func countRecords(s *Store) (map[subject]int, error) {
 		_, err := f.scan(max(headerEnd, row.VacuumTo), to, true, func(x *found) error {
 			rec := &x.rec
 			if rec.Type == format.TypeExtent || rec.Type == format.TypeSystem || rec.Type == format.TypeFooter ||
-				s.givenUp(rec.Slot, rec.Bucket, rec.LSN) {
+				s.givenUp(rec.Slot, rec.Bucket, rec.LSN) || !f.row.covers(x.at) {
 				return nil
 			}
 			m, err := format.DecodeMeta(rec.Meta)
@@ -223,6 +223,15 @@ func countRecords(s *Store) (map[subject]int, error) {
 		}
 	}
 	return counts, nil
+}
+
+// covers reports whether a record is indexed: one that is pending is not.
+func (v *volRow) covers(at span) bool {
+	covered := at.To <= v.IndexedTo
+	for _, s := range v.Above {
+		covered = covered || s.From <= at.From && at.To <= s.To
+	}
+	return covered
 }
 
 func subjectOf(r *format.Record, m *format.Meta) subject {
