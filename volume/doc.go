@@ -22,8 +22,8 @@
 //
 // Shadows (row.Shadows) count the records of a key, other than the one that the index points at, that
 // lie in the indexed part of a volume at or behind its vacuum progress. A tombstone may leave a volume
-// only when its purge is agreed, its shadows are 0, and no other volume is part-vacuumed: else a
-// rebuild would find an old record of the key, and nothing that says it is deleted.
+// only when its purge is agreed, its shadows are 0, and no other volume is part-vacuumed, in quarantine
+// or missing: else a rebuild could find an old record of the key, and nothing that says it is deleted.
 //
 // # Goroutines
 //
