@@ -33,12 +33,30 @@ func (t *Target) putBody(b *[]byte) {
 	}
 }
 
-// bodyError names a body that ended too soon.
-func bodyError(err error, want, got int64) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return ais.NounErrorf(ais.Invalid, ais.NounBody, "the body ended after %d of %d bytes: %w", got, want, io.ErrUnexpectedEOF)
+// fill reads until p is full or the body gives an error. Unlike io.ReadFull it tells a body that has
+// ended, io.EOF, from one that was cut and says so by io.ErrUnexpectedEOF.
+func fill(body io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var k int
+		k, err = body.Read(p[n:])
+		n += k
 	}
-	return err
+	if n == len(p) {
+		err = nil
+	}
+	return n, err
+}
+
+// bodyError names a body that ended too soon. An error that says of itself what it means passes: its
+// cause may well be the end of a connection. want is -1 where the size was not known.
+func bodyError(err error, want, got int64) error {
+	if _, says := errors.AsType[*ais.Error](err); says || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	if want < 0 {
+		return ais.NounErrorf(ais.Invalid, ais.NounBody, "the body was cut after %d bytes: %w", got, io.ErrUnexpectedEOF)
+	}
+	return ais.NounErrorf(ais.Invalid, ais.NounBody, "the body ended after %d of %d bytes: %w", got, want, io.ErrUnexpectedEOF)
 }
 
 // payload is the bytes of a write before they have a name: in memory, or staged in extents.
@@ -69,22 +87,14 @@ func (t *Target) read(ctx context.Context, st *volume.Store, b ais.BucketID, nam
 			n = ais.InlineMax + 1
 		}
 		p.buf = t.getBody(n)
-		got, err := io.ReadFull(body, (*p.buf)[:n])
-		if size >= 0 {
-			if err != nil && n > 0 {
-				p.release()
-				return p, bodyError(err, size, int64(got))
-			}
-			p.inline = (*p.buf)[:n]
-			return p, nil
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		got, err := fill(body, (*p.buf)[:n])
+		if size >= 0 && err == nil || size < 0 && err == io.EOF {
 			p.inline = (*p.buf)[:got]
 			return p, nil
 		}
 		if err != nil {
 			p.release()
-			return p, err
+			return p, bodyError(err, size, int64(got))
 		}
 		body = io.MultiReader(bytes.NewReader((*p.buf)[:got]), body)
 	} else if size >= 0 {

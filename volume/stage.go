@@ -2,7 +2,6 @@ package volume
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/seed9b016523/ais"
@@ -43,7 +42,8 @@ func (s *Store) Stage(bucket ais.BucketID, name string) *Staged {
 }
 
 // ReadFrom stages the bytes of body to its end. On success they are durable. On failure, or if the
-// entry is not written in the end, call Abort.
+// entry is not written in the end, call Abort. Only io.EOF itself ends a body: an error that wraps it,
+// as of a connection that was closed, is passed on.
 func (g *Staged) ReadFrom(ctx context.Context, body io.Reader) (int64, error) {
 	if g.err != nil {
 		return 0, g.err
@@ -76,7 +76,7 @@ func (g *Staged) extent(ctx context.Context, body io.Reader) (more bool, err err
 		k, err = body.Read(piece[first:])
 		first += k
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && err != io.EOF {
 		return false, err
 	}
 	if first == 0 {
@@ -98,7 +98,7 @@ func (g *Staged) extent(ctx context.Context, body io.Reader) (more bool, err err
 		n += k
 		hasher.advance(buf[head : head+n])
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && err != io.EOF {
 		return false, err
 	}
 	if e = s.admit(int64(n)); e != nil {
