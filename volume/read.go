@@ -162,6 +162,9 @@ func (s *Store) lookup(bucket ais.BucketID, name string, v *ais.VersionID) (r ro
 	if at == nowhere || at == asTomb {
 		return row{}, false, ais.NounErrorf(ais.NotFound, ais.NounVersion, "no version %s of object %q", *v, name)
 	}
+	if x.Kind == rowMarker {
+		return x, false, ais.NounErrorf(ais.NotFound, ais.NounMarker, "version %s of object %q is a delete marker", *v, name)
+	}
 	latest = at == asCurrent
 	if at == asVersion && !hasCur {
 		m, ok, err := s.newestVersion(s.db, bucket, name, ais.Stamp{})
