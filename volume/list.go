@@ -50,12 +50,20 @@ func (s *Store) List(r *ais.ListRequest) (*ais.ListPage, error) {
 
 // startAfter gives the first key that a page after r.After may have: nil if there is none.
 func startAfter(base []byte, r *ais.ListRequest) []byte {
-	if r.Delimiter != "" && strings.HasPrefix(r.After, r.Prefix) {
-		if rest := r.After[len(r.Prefix):]; rest != "" && strings.Index(rest, r.Delimiter) == len(rest)-len(r.Delimiter) {
-			return successor(append(base, r.After...))
-		}
+	if isCommonPrefix(r.After, r) {
+		return successor(append(base, r.After...))
 	}
 	return append(append(base, r.After...), 0)
+}
+
+// isCommonPrefix reports whether a list would fold names into this one.
+func isCommonPrefix(name string, r *ais.ListRequest) bool {
+	rest, ok := strings.CutPrefix(name, r.Prefix)
+	if !ok || r.Delimiter == "" {
+		return false
+	}
+	i := strings.Index(rest, r.Delimiter)
+	return i >= 0 && i+len(r.Delimiter) == len(rest)
 }
 
 // fillPage walks the current rows of a bucket. Names of a page share one string.
@@ -172,7 +180,8 @@ func (w *versionWalk) open() (err error) {
 		w.seek(from)
 		return nil
 	}
-	if r.AfterVersion != nil {
+	// A common prefix has no versions to go on in: callers that hand back what ended a page name one.
+	if r.AfterVersion != nil && !isCommonPrefix(r.After, r) {
 		return w.seekVersion(r.After, *r.AfterVersion)
 	}
 	key := startAfter(bytes.Clone(w.curBase), r)
