@@ -95,9 +95,10 @@ func Open(ctx context.Context, opt Options) (*Target, error) {
 }
 
 func (t *Target) openStore(ctx context.Context, m *mount, rebuild bool) error {
+	config := t.config.Load()
 	st, err := volume.Open(ctx, volume.Options{
 		FS: m.path.FS, Dir: m.path.Data(), Cluster: t.opt.Disks.Cluster(), Target: t.opt.Disks.Target(), Mountpath: m.path.ID,
-		Clock: t.clock, Slot: t.slot, Copies: func(ais.BucketID) uint8 { return 1 }, Config: *t.config.Load(),
+		Clock: t.clock, Slot: t.slot, Copies: func(ais.BucketID) uint8 { return 1 }, Config: *config,
 		Logger: t.opt.Logger, Rebuild: rebuild, Now: func() int64 { return t.opt.Now().UnixMilli() },
 		Events: func(e volume.Event) {
 			if t.opt.Events != nil {
@@ -105,10 +106,15 @@ func (t *Target) openStore(ctx context.Context, m *mount, rebuild bool) error {
 			}
 		},
 	})
-	if err == nil {
-		m.store.Store(st)
+	if err != nil {
+		return err
 	}
-	return err
+	m.store.Store(st)
+	// SetConfig tells those stores that are there: if it came in between, this one was not.
+	if now := t.config.Load(); now != config {
+		return st.SetConfig(*now)
+	}
+	return nil
 }
 
 // Run serves until ctx ends.
@@ -152,6 +158,7 @@ func (t *Target) runMount(ctx context.Context, m *mount) {
 			t.opt.Logger.Error("mountpath is out of service", "mountpath", m.path.Dir, "err", err)
 			return
 		}
+		t.opt.Logger.Info("mountpath serves again with a new index", "mountpath", m.path.Dir)
 	}
 }
 

@@ -141,12 +141,15 @@ func chosen(c *volume.Completion, want []ais.CompletedPart) (infos []ais.PartInf
 	if len(want) == 0 {
 		return nil, nil, ais.NounErrorf(ais.Invalid, ais.NounPart, "a completion names at least one part")
 	}
+	// The order is wrong whatever is stored: it is told first.
+	for i := 1; i < len(want); i++ {
+		if want[i].Number <= want[i-1].Number {
+			return nil, nil, ais.NounErrorf(ais.Invalid, ais.NounOrder, "part %d is named behind part %d", want[i].Number, want[i-1].Number)
+		}
+	}
 	var size int64
 	for i := range want {
 		w := &want[i]
-		if i > 0 && w.Number <= want[i-1].Number {
-			return nil, nil, ais.NounErrorf(ais.Invalid, ais.NounOrder, "part %d is named behind part %d", w.Number, want[i-1].Number)
-		}
 		info, part, ok := c.Part(w.Number)
 		if !ok || w.ETag != info.ETag {
 			return nil, nil, ais.NounErrorf(ais.Invalid, ais.NounPart, "part %d is not there, or has another ETag", w.Number)
