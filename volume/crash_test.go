@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"github.com/seed9b016523/ais"
@@ -67,7 +68,7 @@ type world struct {
 	snaps   []*disk.Mem
 	failed  error
 	swap    bool // a new index is being made and put in the place of the old one
-	renamed bool
+	renamed atomic.Bool
 	busy    bool // a crash is being judged: what it does is not crashed again
 	steps   int
 }
@@ -95,7 +96,7 @@ func (w *world) run(steps int) error {
 		switch {
 		case op.Kind.Changes() && isVolume(op.Name):
 			w.change(op)
-		case w.swap && !w.busy && w.swaps(op):
+		case w.swap && w.swaps(op) && !w.busy:
 			w.crashAt(op.Kind.String()+" "+op.Name, -1)
 		}
 		return nil
@@ -131,7 +132,8 @@ func (w *world) restart() error {
 		return err
 	}
 	rebuild := w.rng.IntN(4) == 0
-	w.swap, w.renamed = rebuild, false
+	w.renamed.Store(false)
+	w.swap = rebuild
 	err := w.open(rebuild)
 	w.swap = false
 	if err != nil {
@@ -146,12 +148,15 @@ func (w *world) swaps(op disk.Op) bool {
 	const index = "/mp/.ais/index"
 	switch op.Kind {
 	case disk.OpRemove:
-		return !w.renamed && (op.Name == index || path.Dir(op.Name) == index)
+		return !w.renamed.Load() && (op.Name == index || path.Dir(op.Name) == index)
 	case disk.OpRename:
-		w.renamed = op.To == index // from here on Pebble removes files of the new one by itself
-		return w.renamed
+		if op.To != index {
+			return false // one of Pebble's
+		}
+		w.renamed.Store(true) // from here on Pebble removes files of the new one, in goroutines of its own
+		return true
 	case disk.OpSyncDir:
-		return op.Name == path.Dir(index)
+		return op.Name == path.Dir(index) // of the store's own directory: Pebble syncs only its own
 	}
 	return false
 }
