@@ -9,12 +9,9 @@ import (
 	"github.com/seed9b016523/ais"
 )
 
-// seeksMax bounds the seeks over common prefixes in one page, and skipsMax the rows passed over, so
-// that a page costs about the same whatever lies in the bucket. A page cut by them is Truncated.
-const (
-	seeksMax = 4096
-	skipsMax = 100_000
-)
+// seeksMax bounds the seeks over common prefixes in one page, so that a page costs about the same
+// whatever lies in the bucket. A page cut by it is Truncated.
+const seeksMax = 4096
 
 // List gives one page of a bucket in name order.
 func (s *Store) List(r *ais.ListRequest) (*ais.ListPage, error) {
