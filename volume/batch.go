@@ -195,7 +195,7 @@ func (b *batch) mergeEntry(slot ais.Slot, bucket ais.BucketID, name string, e ro
 			x.Shadows++
 			b.putEntry(bucket, name, at, &x)
 			if e.Kind == rowCommit {
-				return b.dropWrites(bucket, writes, &x)
+				return b.dropWrites(writes, &x)
 			}
 			return nil
 		}
@@ -378,7 +378,7 @@ func (s *Store) lost(p place) bool {
 const inlineReap = 32
 
 // dropWrites gives up the extents of writes that keep does not name.
-func (b *batch) dropWrites(_ ais.BucketID, writes []writeOf, keep *row) error {
+func (b *batch) dropWrites(writes []writeOf, keep *row) error {
 	if keep.Kind != rowCommit {
 		return b.dropNotIn(writes, nil)
 	}

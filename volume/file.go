@@ -275,12 +275,6 @@ func (f *file) poison(err error) {
 	}
 }
 
-func (f *file) durableTo() int64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.mu.durable
-}
-
 // reserve preallocates in steps, so that out-of-space comes here and not from a write; the caller
 // holds the lane.
 func (f *file) reserve(end, step, limit int64) error {

@@ -155,7 +155,7 @@ func (s *Store) lookup(bucket ais.BucketID, name string, v *ais.VersionID) (r ro
 		}
 		return row{}, false, ais.NounErrorf(ais.NotFound, ais.NounObject, "no object %q", name)
 	}
-	x, at, cur, hasCur, err := s.find(s.db, scratch[:0], bucket, name, *v)
+	x, at, _, hasCur, err := s.find(s.db, scratch[:0], bucket, name, *v)
 	if err != nil {
 		return row{}, false, s.readError(err)
 	}
@@ -173,7 +173,6 @@ func (s *Store) lookup(bucket ais.BucketID, name string, v *ais.VersionID) (r ro
 		}
 		latest = ok && m.Created == x.Created
 	}
-	_ = cur
 	return x, latest, nil
 }
 
