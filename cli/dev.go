@@ -24,7 +24,7 @@ import (
 // devOptions is what the user asks of `ais dev`.
 type devOptions struct {
 	dir        string
-	nodes      int
+	nodes      int // 0: as many as dir holds
 	port       int
 	mountpaths int
 }
@@ -45,7 +45,12 @@ type devNode struct {
 	Dir        string   `json:"dir"`
 	Mountpaths []string `json:"mountpaths"`
 
-	log string // path of its log
+	log  string   // path of its log
+	join []string // public addresses of others
+}
+
+func (n *devNode) address() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(n.Ports.Public))
 }
 
 // devStopMax is how long a node may take to drain (limits.drain_timeout) and to flush its index before
@@ -60,14 +65,15 @@ func newDev(s Surroundings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dev",
 		Short: "Run a cluster on this machine, and show how to use it",
-		Long: `Run a cluster on this machine until Ctrl-C. Keys and endpoint are written to DIR/env, which a
+		Long: `Run a cluster on this machine until Ctrl-C, every node a process of its own. Node 0 has --port and
+the three behind it, each further node ten more. Keys and endpoint are written to DIR/env, which a
 shell can source; the nodes' ports and processes to DIR/cluster.json; each node's log to DIR.
-Started again on the same DIR it goes on with the data.`,
+Started again on the same DIR it goes on with the data; with more --nodes than before, it grows.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runDev(c.Context(), s, o) },
 	}
 	c.Flags().StringVar(&o.dir, "dir", "dev", "where the cluster keeps its data; made if it does not exist")
-	c.Flags().IntVar(&o.nodes, "nodes", 1, "number of nodes")
+	c.Flags().IntVar(&o.nodes, "nodes", 0, fmt.Sprintf("number of nodes (default: as many as DIR holds, %d in a new one)", devNodesDefault))
 	c.Flags().IntVar(&o.port, "port", 8080, "public port of the first node; those behind it are used, too")
 	c.Flags().IntVar(&o.mountpaths, "mountpaths", 2, "mountpaths of each node")
 	return c
@@ -75,20 +81,22 @@ Started again on the same DIR it goes on with the data.`,
 
 func (o *devOptions) validate() error {
 	switch {
-	case o.nodes < 1:
-		return usagef("--nodes %d: want at least one", o.nodes)
-	case o.nodes > 1:
-		return usagef("--nodes %d: this version runs one node; clusters of several come with the next", o.nodes)
+	case o.nodes < 0 || o.nodes > devNodesMax:
+		return usagef("--nodes %d: want 1 to %d", o.nodes, devNodesMax)
 	case o.mountpaths < 1:
 		return usagef("--mountpaths %d: want at least one", o.mountpaths)
-	case o.port < 1 || o.port > 65535-devPortsPerNode*o.nodes:
+	case o.port < 1 || o.port > 65535-devPortsPerNode*max(o.nodes, devNodesDefault):
 		return usagef("--port %d: no such range of ports", o.port)
 	}
 	return nil
 }
 
-// devPortsPerNode is the distance between the ports of one node and the next.
-const devPortsPerNode = 10
+const (
+	devNodesDefault = 1
+	devNodesMax     = 64
+	// devPortsPerNode is the distance between the ports of one node and the next.
+	devPortsPerNode = 10
+)
 
 func runDev(ctx context.Context, s Surroundings, o devOptions) error {
 	if err := o.validate(); err != nil {
@@ -115,18 +123,39 @@ func runDev(ctx context.Context, s Surroundings, o devOptions) error {
 	if err := os.Remove(d.clusterFile()); err != nil && !os.IsNotExist(err) {
 		return err
 	}
+	held := nodesIn(dir)
+	if o.nodes == 0 {
+		o.nodes = max(held, 1)
+		if held == 0 {
+			o.nodes = devNodesDefault
+		}
+	}
+	if o.nodes < held {
+		return usagef("--nodes %d: %s holds %d, and without the others they may find no majority; give --nodes %d, or another --dir",
+			o.nodes, dir, held, held)
+	}
 	for i := range o.nodes {
 		d.nodes = append(d.nodes, layOut(dir, i, o))
 	}
-	return d.run(ctx)
+	return d.run(ctx, held)
 }
+
+// nodesIn is the number of nodes that were started on dir before.
+func nodesIn(dir string) (n int) {
+	for ; n < devNodesMax; n++ {
+		if _, err := os.Stat(nodeDir(dir, n)); err != nil {
+			break
+		}
+	}
+	return n
+}
+
+func nodeDir(dir string, i int) string { return filepath.Join(dir, "node"+strconv.Itoa(i)) }
 
 // layOut says where node i lies and which ports it has.
 func layOut(dir string, i int, o devOptions) *devNode {
 	p := o.port + devPortsPerNode*i
-	n := &devNode{Dir: filepath.Join(dir, "node"+strconv.Itoa(i)),
-		Ports: devPorts{Public: p, Cluster: p + 1, Gossip: p + 2, Admin: p + 3},
-		log:   filepath.Join(dir, "node"+strconv.Itoa(i)+".log")}
+	n := &devNode{Dir: nodeDir(dir, i), Ports: devPorts{Public: p, Cluster: p + 1, Gossip: p + 2, Admin: p + 3}, log: nodeDir(dir, i) + ".log"}
 	for m := range o.mountpaths {
 		n.Mountpaths = append(n.Mountpaths, filepath.Join(n.Dir, "mountpath"+strconv.Itoa(m)))
 	}
@@ -148,23 +177,31 @@ type nodeEnd struct {
 }
 
 // run starts the nodes, greets, and waits for Ctrl-C or the end of the last node. All processes that
-// it started have ended when it returns.
-func (d *dev) run(ctx context.Context) error {
+// it started have ended when it returns. held is the number of nodes that have run here before.
+func (d *dev) run(ctx context.Context, held int) error {
 	stop, cancel := context.WithCancel(ctx)
 	var children sync.WaitGroup
 	defer children.Wait()
-	defer cancel() // runs before Wait
+	defer cancel() // runs before Wait: all nodes stop at the same time
 
 	ended := make(chan nodeEnd, len(d.nodes))
-	for _, n := range d.nodes {
-		started := make(chan error, 1)
-		children.Go(func() { ended <- nodeEnd{n, d.runNode(stop, n, started)} })
-		if err := <-started; err != nil {
-			return ais.Errorf(ais.Internal, "start node: %w", err)
+	start := func(nodes []*devNode) error {
+		for _, n := range nodes {
+			started := make(chan error, 1)
+			children.Go(func() { ended <- nodeEnd{n, d.runNode(stop, n, started)} })
+			if err := <-started; err != nil {
+				return ais.Errorf(ais.Internal, "start node: %w", err)
+			}
 		}
+		for _, n := range nodes {
+			if err := d.awaitReady(ctx, n, ended); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	for _, n := range d.nodes {
-		if err := d.awaitReady(ctx, n, ended); err != nil {
+	for _, nodes := range startOrder(d.nodes, held) {
+		if err := start(nodes); err != nil {
 			if ctx.Err() != nil {
 				return nil // Ctrl-C while starting
 			}
@@ -185,6 +222,26 @@ func (d *dev) run(ctx context.Context) error {
 		}
 	}
 	return ais.Errorf(ais.Unavailable, "no node is left")
+}
+
+// startOrder says which nodes are started together, and whom each is told to join. A node with
+// somebody to join never makes a cluster of its own. So node 0 gets nobody, and is started alone, as
+// long as no other node was ever started here: it is the one that makes the cluster. Later all are
+// started at once, for there may be no majority before most of them are there, and each knows all
+// others, whatever ports they had the last time.
+func startOrder(nodes []*devNode, held int) [][]*devNode {
+	for i, n := range nodes {
+		n.join = nil
+		for j, other := range nodes {
+			if held > 1 && i != j || held <= 1 && i > 0 && j == 0 {
+				n.join = append(n.join, other.address())
+			}
+		}
+	}
+	if held > 1 || len(nodes) == 1 {
+		return [][]*devNode{nodes}
+	}
+	return [][]*devNode{nodes[:1], nodes[1:]}
 }
 
 // runNode runs one node's process until it ends, or ctx is canceled and it has stopped. The kernel
@@ -215,12 +272,14 @@ func (d *dev) command(ctx context.Context, n *devNode) (*exec.Cmd, *os.File, err
 	if err != nil {
 		return nil, nil, err
 	}
-	args := []string{"node", "--dir", n.Dir,
-		"--listen", net.JoinHostPort("127.0.0.1", strconv.Itoa(n.Ports.Public)),
+	args := []string{"node", "--dir", n.Dir, "--listen", n.address(),
 		"--admin", net.JoinHostPort("127.0.0.1", strconv.Itoa(n.Ports.Admin))}
 	args = append(args, "--allow-shared-filesystem") // the mountpaths are directories side by side
 	for _, m := range n.Mountpaths {
 		args = append(args, "--mountpath", m)
+	}
+	for _, address := range n.join {
+		args = append(args, "--join", address)
 	}
 	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -263,9 +322,9 @@ func (d *dev) awaitReady(ctx context.Context, n *devNode, ended <-chan nodeEnd) 
 			return ctx.Err()
 		case e := <-ended:
 			d.reportEnd(e)
-			return ais.Errorf(ais.Unavailable, "the node did not start")
+			return ais.Errorf(ais.Unavailable, "%s did not start", filepath.Base(e.node.Dir))
 		case <-deadline.C:
-			return ais.Errorf(ais.Unavailable, "the node is not ready after %s; see %s", devReadyMax, n.log)
+			return ais.Errorf(ais.Unavailable, "%s is not ready after %s; see %s", filepath.Base(n.Dir), devReadyMax, n.log)
 		case <-again.C:
 		}
 	}

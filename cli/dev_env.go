@@ -93,7 +93,7 @@ func (e *devEnv) childEnvironment(own []string) []string {
 			env = append(env, v)
 		}
 	}
-	return append(env, "AIS_ROOT_ACCESS_KEY="+e.AccessKey, "AIS_ROOT_SECRET_KEY="+e.SecretKey)
+	return append(env, "AIS_ROOT_ACCESS_KEY="+e.AccessKey, "AIS_ROOT_SECRET_KEY="+e.SecretKey, "AIS_CLUSTER_SECRET="+e.ClusterSecret)
 }
 
 // replaceFile writes a file under another name and renames it, so that nobody sees half of it.
@@ -136,37 +136,4 @@ func lastLines(path string, n int) []string {
 	}
 	lines := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
 	return lines[max(len(lines)-n, 0):]
-}
-
-// greet is the page that a newcomer sees.
-func (d *dev) greet() {
-	n := d.nodes[0]
-	env := filepath.Join(d.dir, "env")
-	if wd, err := os.Getwd(); err == nil {
-		if rel, err := filepath.Rel(wd, env); err == nil && !strings.HasPrefix(rel, "..") {
-			env = rel
-		}
-	}
-	fmt.Fprintf(d.surroundings.Stdout, `ais is running on this machine: one node, process %d.
-
-  S3 and REST   %s
-  access key    %s
-  secret key    %s
-  data          %s
-  log           %s
-  metrics       http://127.0.0.1:%d/metrics
-
-In another terminal, for the tools below:
-
-  source %s
-  export AWS_ACCESS_KEY_ID=$AIS_ACCESS_KEY AWS_SECRET_ACCESS_KEY=$AIS_SECRET_KEY
-
-  ais bucket create photos && ais put README.md photos/readme && ais ls photos
-  aws --endpoint-url $AIS_ENDPOINT s3 cp README.md s3://photos/readme
-  s3cmd --host=${AIS_ENDPOINT#http://} --host-bucket= --no-ssl --access_key=$AIS_ACCESS_KEY --secret_key=$AIS_SECRET_KEY ls
-  rclone ls :s3,provider=Other,env_auth=true,endpoint="'$AIS_ENDPOINT'":photos
-  ais bench --op put --pids %d
-
-Ctrl-C stops it; 'ais dev' on the same directory goes on with the data.
-`, n.PID, d.env.Endpoint, d.env.AccessKey, d.env.SecretKey, n.Dir, n.log, n.Ports.Admin, env, n.PID)
 }

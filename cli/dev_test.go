@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -51,9 +52,9 @@ func TestEnvTakesRootKeysOfTheEnvironment(t *testing.T) {
 }
 
 func TestChildrenDoNotSeeWhatSpeaksToDev(t *testing.T) {
-	e := devEnv{AccessKey: "k", SecretKey: "s"}
+	e := devEnv{AccessKey: "k", SecretKey: "s", ClusterSecret: "c"}
 	got := e.childEnvironment([]string{"PATH=/bin", "AIS_LISTEN=x", "AIS_CONFIG=y"})
-	if want := []string{"PATH=/bin", "AIS_ROOT_ACCESS_KEY=k", "AIS_ROOT_SECRET_KEY=s"}; !slices.Equal(got, want) {
+	if want := []string{"PATH=/bin", "AIS_ROOT_ACCESS_KEY=k", "AIS_ROOT_SECRET_KEY=s", "AIS_CLUSTER_SECRET=c"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -72,7 +73,7 @@ func TestLastLines(t *testing.T) {
 }
 
 func TestDevOptions(t *testing.T) {
-	for _, o := range []devOptions{{nodes: 0, port: 8080, mountpaths: 1}, {nodes: 2, port: 8080, mountpaths: 1},
+	for _, o := range []devOptions{{nodes: -1, port: 8080, mountpaths: 1}, {nodes: 65, port: 8080, mountpaths: 1}, {nodes: 9, port: 65500, mountpaths: 1},
 		{nodes: 1, port: 0, mountpaths: 1}, {nodes: 1, port: 65530, mountpaths: 1}, {nodes: 1, port: 8080, mountpaths: 0}} {
 		if err := o.validate(); err == nil {
 			t.Errorf("%+v was taken", o)
@@ -81,5 +82,59 @@ func TestDevOptions(t *testing.T) {
 	n := layOut("/d", 1, devOptions{port: 8080, mountpaths: 2})
 	if n.Ports != (devPorts{8090, 8091, 8092, 8093}) || n.Dir != "/d/node1" || !slices.Equal(n.Mountpaths, []string{"/d/node1/mountpath0", "/d/node1/mountpath1"}) {
 		t.Errorf("node 1 is laid out as %+v", n)
+	}
+}
+
+// TestWhoJoinsWhom: one node makes the cluster, at the first start alone; whoever comes later joins it.
+func TestWhoJoinsWhom(t *testing.T) {
+	for _, test := range []struct {
+		what        string
+		nodes, held int
+		want        string
+	}{
+		{"new, one node", 1, 0, "0:"},
+		{"again, one node", 1, 1, "0:"},
+		{"new, three nodes", 3, 0, "0: | 1:0 2:0"},
+		{"one node grows", 3, 1, "0: | 1:0 2:0"},
+		{"again, three nodes", 3, 3, "0:1,2 1:0,2 2:0,1"},
+		{"three nodes grow", 4, 3, "0:1,2,3 1:0,2,3 2:0,1,3 3:0,1,2"},
+		{"ended before the third was started", 3, 2, "0:1,2 1:0,2 2:0,1"},
+	} {
+		var nodes []*devNode
+		index := map[string]string{}
+		for i := range test.nodes {
+			n := layOut("/d", i, devOptions{port: 8080, mountpaths: 1})
+			nodes, index[n.address()] = append(nodes, n), strconv.Itoa(i)
+		}
+		var groups []string
+		for _, group := range startOrder(nodes, test.held) {
+			var words []string
+			for _, n := range group {
+				var whom []string
+				for _, address := range n.join {
+					whom = append(whom, index[address])
+				}
+				words = append(words, index[n.address()]+":"+strings.Join(whom, ","))
+			}
+			groups = append(groups, strings.Join(words, " "))
+		}
+		if got := strings.Join(groups, " | "); got != test.want {
+			t.Errorf("%s: started %q, want %q", test.what, got, test.want)
+		}
+	}
+}
+
+func TestNodesThatADirectoryHolds(t *testing.T) {
+	dir := t.TempDir()
+	if got := nodesIn(dir); got != 0 {
+		t.Errorf("empty directory: got %d nodes, want 0", got)
+	}
+	for _, name := range []string{"node0", "node1", "node3"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := nodesIn(dir); got != 2 {
+		t.Errorf("node0, node1 and a stray node3: got %d nodes, want 2", got)
 	}
 }
