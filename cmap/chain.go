@@ -1,0 +1,119 @@
+package cmap
+
+import (
+	"slices"
+
+	"github.com/seed9b016523/ais"
+)
+
+// member is what placement knows of a member: nothing else of a node moves a slot.
+type member struct {
+	ID     ais.NodeID `json:"id"`
+	Zone   string     `json:"zone"`
+	Weight uint32     `json:"weight"`
+	Alive  bool       `json:"alive"`
+}
+
+// membersOf are the members among nodes, which are sorted by id.
+func membersOf(nodes []Node) []member {
+	members := []member{}
+	for i := range nodes {
+		if n := &nodes[i]; n.Member() {
+			members = append(members, member{n.ID, n.Zone, n.Weight, n.State == Alive})
+		}
+	}
+	return members
+}
+
+// point is the placement from one version on, until that of the next point.
+type point struct {
+	version ais.MapVersion
+	members []member // by id
+	ranking *ranking // of members, whoever is alive
+}
+
+// chain is the placement at the settled version and each one since. Versions that leave placement as
+// it was have no point. All slices are shared between maps and never changed.
+//
+// points[0] is the settled placement, or that which was settled before the generation began. After a
+// cut the placements between it and the cut are gone, and points[1] is that at the cut, if it differs.
+type chain struct {
+	points   []point
+	everyone []ais.NodeID // after NextGeneration: who may hold anything; nil otherwise
+}
+
+func newChain(v ais.MapVersion) chain {
+	return chain{points: []point{{version: v, members: []member{}, ranking: newRanking(nil)}}}
+}
+
+func (c *chain) now() *point { return &c.points[len(c.points)-1] }
+
+// has reports whether a node was a member at any point.
+func (c *chain) has(id ais.NodeID) bool {
+	for i := range c.points {
+		if slices.ContainsFunc(c.points[i].members, func(m member) bool { return m.ID == id }) {
+			return true
+		}
+	}
+	return false
+}
+
+// with is the chain with the placement of one more version.
+func (c *chain) with(v ais.MapVersion, members []member) chain {
+	if slices.Equal(c.now().members, members) {
+		return *c
+	}
+	next := point{version: v, members: members}
+	// The newest first: what was changed last is what is most often changed back.
+	for _, p := range slices.Backward(c.points) {
+		if sameRanks(p.members, members) {
+			next.ranking = p.ranking
+			break
+		}
+	}
+	if next.ranking == nil {
+		next.ranking = newRanking(members)
+	}
+	return chain{points: append(slices.Clip(c.points), next), everyone: c.everyone}
+}
+
+// sameRanks reports whether a and b differ at most in who is alive.
+func sameRanks(a, b []member) bool {
+	return slices.EqualFunc(a, b, func(x, y member) bool {
+		x.Alive = y.Alive
+		return x == y
+	})
+}
+
+// settleAt is the chain that begins with the newest placement, settled at v.
+func (c *chain) settleAt(v ais.MapVersion) chain {
+	settled := *c.now()
+	settled.version = v
+	return chain{points: []point{settled}}
+}
+
+// cutAt is the chain without what lies between the settled placement and that of v.
+func (c *chain) cutAt(v ais.MapVersion) chain {
+	at := c.at(v)
+	if at == 0 {
+		return chain{points: c.points}
+	}
+	points := []point{c.points[0]}
+	if !slices.Equal(c.points[0].members, c.points[at].members) {
+		p := c.points[at]
+		p.version = v
+		points = append(points, p)
+	}
+	return chain{points: append(points, c.points[at+1:]...)}
+}
+
+// at is the index of the point that holds at version v.
+func (c *chain) at(v ais.MapVersion) int {
+	at := 0
+	for i := range c.points {
+		if c.points[i].version <= v {
+			at = i
+		}
+	}
+	return at
+}

@@ -1,0 +1,108 @@
+package cmap
+
+import (
+	"slices"
+
+	"github.com/seed9b016523/ais"
+)
+
+// RanksMax is how many ranks of a slot are kept.
+const RanksMax = 16
+
+// Group is who held a slot from a version on, until that of the next group. Version 0 stands for
+// everything before a generation began: all targets.
+type Group struct {
+	Version ais.MapVersion
+	Nodes   []ais.NodeID // the home first
+}
+
+// Ranks are the first members for a slot, at most RanksMax, whether alive or not.
+func (m *Map) Ranks(slot ais.Slot) []ais.NodeID {
+	p := m.chain.now()
+	row := p.ranking.row(slot)
+	ranks := make([]ais.NodeID, len(row))
+	for i, at := range row {
+		ranks[i] = p.members[at].ID
+	}
+	return ranks
+}
+
+// Home is the first alive rank of a slot: it orders all writes. It does not allocate.
+func (m *Map) Home(slot ais.Slot) (ais.NodeID, bool) {
+	p := m.chain.now()
+	for _, at := range p.ranking.row(slot) {
+		if p.members[at].Alive {
+			return p.members[at].ID, true
+		}
+	}
+	return 0, false
+}
+
+// Group is the first copies alive ranks of a slot, the home first; fewer if there are not as many.
+func (m *Map) Group(slot ais.Slot, copies int) []ais.NodeID {
+	return m.AppendGroup(nil, slot, copies)
+}
+
+// AppendGroup appends what Group gives.
+func (m *Map) AppendGroup(group []ais.NodeID, slot ais.Slot, copies int) []ais.NodeID {
+	return m.chain.now().appendGroup(group, slot, copies)
+}
+
+func (p *point) appendGroup(group []ais.NodeID, slot ais.Slot, copies int) []ais.NodeID {
+	for _, at := range p.ranking.row(slot) {
+		if copies <= 0 {
+			break
+		}
+		if p.members[at].Alive {
+			group = append(group, p.members[at].ID)
+			copies--
+		}
+	}
+	return group
+}
+
+// SettledHome is the first rank of a slot under the membership of the settled map, or of that which was
+// settled before the generation began; whatever its state.
+func (m *Map) SettledHome(slot ais.Slot) (ais.NodeID, bool) {
+	p := &m.chain.points[0]
+	row := p.ranking.row(slot)
+	if len(row) == 0 {
+		return 0, false
+	}
+	return p.members[row[0]].ID, true
+}
+
+// Groups are the groups of a slot for a count of copies, from the cut, or the settled map, to now;
+// equal neighbours are one. In a generation in which nothing was settled or cut yet, the first is all targets,
+// with version 0.
+func (m *Map) Groups(slot ais.Slot, copies int) []Group {
+	var groups []Group
+	if m.chain.everyone != nil {
+		groups = append(groups, Group{Version: 0, Nodes: slices.Clone(m.chain.everyone)})
+	}
+	first := m.chain.at(m.cut)
+	for i := range m.chain.points[first:] {
+		p := &m.chain.points[first+i]
+		nodes := p.appendGroup(nil, slot, copies)
+		if i > 0 && slices.Equal(nodes, groups[len(groups)-1].Nodes) {
+			continue
+		}
+		groups = append(groups, Group{Version: max(p.version, m.cut), Nodes: nodes})
+	}
+	return groups
+}
+
+// Epoch is the last version at which the group of a slot changed, as far as the map remembers: the
+// cut if it has not changed since. It never goes back.
+func (m *Map) Epoch(slot ais.Slot, copies int) ais.MapVersion {
+	var a, b [RanksMax]ais.NodeID
+	first := m.chain.at(m.cut)
+	now := m.chain.now().appendGroup(a[:0], slot, copies)
+	for i := len(m.chain.points) - 1; i > first; i-- {
+		before := m.chain.points[i-1].appendGroup(b[:0], slot, copies)
+		if !slices.Equal(before, now) {
+			return m.chain.points[i].version
+		}
+	}
+	return m.cut
+}
