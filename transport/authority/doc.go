@@ -1,0 +1,2 @@
+// Package authority makes and checks the certificates by which the nodes of a cluster know each other.
+package authority
