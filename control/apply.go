@@ -22,21 +22,37 @@ const (
 // and every node comes to the same one. Apply panics if at does not follow v.Index(): the log is read
 // in order, each command once. Indices may have gaps, for a log holds entries that are no commands.
 func (v *View) Apply(at ais.ControlIndex, c Command) (*View, Result, error) {
+	next := v.advanced(at)
+	result, err := v.applyTo(next, at, c)
+	result.Index = at
+	if err != nil {
+		return v.advanced(at), result, err
+	}
+	if row, ok := findKind(c.Kind()); ok && row.grants {
+		next.grantIndex = at
+	}
+	return next, result, nil
+}
+
+// advanced is the same state at a later index.
+func (v *View) advanced(at ais.ControlIndex) *View {
 	if at <= v.index {
-		panic(ais.Errorf(ais.Internal, "control: command %d applied to the state of index %d", at, v.index))
+		panic(ais.Errorf(ais.Internal, "control: entry %d applied to the state of index %d", at, v.index))
 	}
 	next := *v
 	next.index = at
-	if _, isInit := c.(ClusterInit); !isInit && v.cluster.ID == 0 {
-		return &next, Result{}, ais.Errorf(ais.Invalid, "control: %s before %s", c.Kind(), KindClusterInit)
+	return &next
+}
+
+func (v *View) applyTo(next *View, at ais.ControlIndex, c Command) (Result, error) {
+	switch c.(type) {
+	case ClusterInit, PrimaryBegin:
+	default:
+		if v.cluster.ID == 0 {
+			return Result{}, ais.Errorf(ais.Invalid, "control: %s before %s", c.Kind(), KindClusterInit)
+		}
 	}
-	result, err := c.apply(&next, at)
-	if err != nil {
-		next = *v
-		next.index = at
-		return &next, Result{}, err
-	}
-	return &next, result, nil
+	return c.apply(next, at)
 }
 
 func (c ClusterInit) check() error {
@@ -149,6 +165,10 @@ func (c BucketDelete) apply(next *View, at ais.ControlIndex) (Result, error) {
 	}
 	b := *old
 	b.Deleting = true
+	if c.Node != 0 {
+		i, _ := searchDeletion(next.deletions, b.ID)
+		next.deletions = slices.Insert(slices.Clone(next.deletions), i, Deletion{Bucket: b.ID, Node: c.Node, Epoch: c.Epoch})
+	}
 	return next.put(&b, at), nil
 }
 
@@ -162,6 +182,7 @@ func (c BucketDeleted) apply(next *View, _ ais.ControlIndex) (Result, error) {
 	same := func(x *ais.Bucket) bool { return x == b }
 	next.byName = slices.DeleteFunc(slices.Clone(next.byName), same)
 	next.byID = slices.DeleteFunc(slices.Clone(next.byID), same)
+	next.endDeletion(b.ID)
 	return Result{}, nil
 }
 
@@ -174,7 +195,15 @@ func (c BucketUndelete) apply(next *View, at ais.ControlIndex) (Result, error) {
 	}
 	b := *old
 	b.Deleting = false
+	next.endDeletion(b.ID)
 	return next.put(&b, at), nil
+}
+
+// endDeletion forgets who ran the delete of a bucket.
+func (v *View) endDeletion(id ais.BucketID) {
+	if i, found := searchDeletion(v.deletions, id); found {
+		v.deletions = slices.Delete(slices.Clone(v.deletions), i, i+1)
+	}
 }
 
 // seen finds a live bucket for a command that saw it at a revision.

@@ -3,30 +3,50 @@ package control
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
 )
 
 // Emptiness finds out whether a bucket holds anything.
 type Emptiness interface {
-	// Empty reports whether the bucket has no object, version, delete marker or open upload. Asked of a
-	// bucket with Deleting set, it must count every write that was let through before: it waits for
-	// those under way, and those that come later are refused because the state says Deleting.
+	// Empty reports whether the bucket has no object, version, delete marker or open upload, anywhere in
+	// the cluster. Asked of a bucket with Deleting set, it must count every write that was let through
+	// before: it waits until every node has applied the bucket's revision and for the writes under way;
+	// those that come later are refused because the state says Deleting.
 	Empty(ctx context.Context, b *ais.Bucket) (bool, error)
 }
 
 // Buckets is the state as the front doors see it: bucket calls on top of commands.
 type Buckets struct {
-	state     *State
+	state     Proposer
 	emptiness Emptiness
 	now       func() time.Time
+	node      ais.NodeID       // who runs the deletes; 0 is a node that runs alone
+	epoch     func() ais.Epoch // and its incarnation
+
+	mu struct {
+		sync.Mutex
+		// unended holds the second steps of deletes that could not be proposed, by bucket. It has at
+		// most one for every bucket that there is.
+		unended map[ais.BucketID]Command
+	}
 }
 
 // NewBuckets joins a state and whoever knows what is in a bucket. now is the clock of creation times.
-func NewBuckets(s *State, e Emptiness, now func() time.Time) *Buckets {
-	return &Buckets{state: s, emptiness: e, now: now}
+func NewBuckets(p Proposer, e Emptiness, now func() time.Time) *Buckets {
+	b := &Buckets{state: p, emptiness: e, now: now, epoch: func() ais.Epoch { return 0 }}
+	b.mu.unended = map[ais.BucketID]Command{}
+	return b
 }
+
+// RunAs says which node of a cluster, and which incarnation of it at the time, the deletes are to name
+// as their runner. It is called once, before anything else.
+func (b *Buckets) RunAs(node ais.NodeID, epoch func() ais.Epoch) { b.node, b.epoch = node, epoch }
 
 // Bucket finds a bucket by name. It takes no lock and does not allocate, unless there is none.
 func (b *Buckets) Bucket(name string) (*ais.Bucket, error) {
@@ -76,21 +96,39 @@ func (b *Buckets) DeleteBucket(ctx context.Context, name string) error {
 	if err := b.checkEmpty(ctx, bucket); err != nil {
 		return err
 	}
-	_, result, err := b.state.Propose(ctx, BucketDelete{ID: bucket.ID, Revision: bucket.Revision})
+	_, result, err := b.state.Propose(ctx, BucketDelete{ID: bucket.ID, Revision: bucket.Revision, Node: b.node, Epoch: b.epoch()})
 	if err != nil {
 		return err
 	}
 	deleting := result.Bucket
-	emptyErr := b.checkEmpty(ctx, deleting)
-	// The second step comes even if the client has gone away.
-	ctx = context.WithoutCancel(ctx)
-	if emptyErr != nil {
-		_, _, err := b.state.Propose(ctx, BucketUndelete{ID: deleting.ID, Revision: deleting.Revision})
-		return errors.Join(emptyErr, err)
+	if deleting == nil || deleting.Revision != result.Index {
+		return ais.NounErrorf(ais.Precondition, ais.NounBucket, "bucket %q: the delete was ended by another", name)
 	}
-	_, _, err = b.state.Propose(ctx, BucketDeleted{ID: deleting.ID, Revision: deleting.Revision})
+	if err := b.checkEmpty(ctx, deleting); err != nil {
+		return errors.Join(err, b.end(ctx, BucketUndelete{ID: deleting.ID, Revision: deleting.Revision}, deleting.ID))
+	}
+	return b.end(ctx, BucketDeleted{ID: deleting.ID, Revision: deleting.Revision}, deleting.ID)
+}
+
+// end proposes the second step of a delete, even if the client has gone away. A step of which it cannot
+// be said whether it came about is kept for EndDeletes: between the two steps nothing is written to the
+// bucket, so what was found then still holds.
+func (b *Buckets) end(ctx context.Context, c Command, bucket ais.BucketID) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	at, _, err := b.state.Propose(ctx, c)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err != nil && at == 0 {
+		b.mu.unended[bucket] = c
+	} else {
+		delete(b.mu.unended, bucket)
+	}
 	return err
 }
+
+// endTimeout is how long the second step of a delete is tried at a time: longer than an election takes.
+const endTimeout = 10 * time.Second
 
 func (b *Buckets) checkEmpty(ctx context.Context, bucket *ais.Bucket) error {
 	empty, err := b.emptiness.Empty(ctx, bucket)
@@ -103,16 +141,46 @@ func (b *Buckets) checkEmpty(ctx context.Context, bucket *ais.Bucket) error {
 	return nil
 }
 
-// Recover ends the deletes that a crash has cut short: their buckets take writes again. It is for the
-// start, before anything is served.
-func (b *Buckets) Recover(ctx context.Context) error {
-	for _, bucket := range b.Buckets() {
-		if !bucket.Deleting {
-			continue
-		}
-		if _, _, err := b.state.Propose(ctx, BucketUndelete{ID: bucket.ID, Revision: bucket.Revision}); err != nil {
+// EndDeletes proposes again what end could not. Every node calls it from time to time while it runs; it
+// costs nothing if there is nothing to do. A refusal by the state says that the delete is over.
+func (b *Buckets) EndDeletes(ctx context.Context) error {
+	b.mu.Lock()
+	unended := maps.Clone(b.mu.unended)
+	b.mu.Unlock()
+	for _, bucket := range slices.Sorted(maps.Keys(unended)) {
+		err := b.end(ctx, unended[bucket], bucket)
+		if err != nil && !ais.IsKind(err, ais.Precondition) && !ais.IsKind(err, ais.NotFound) {
 			return err
 		}
 	}
 	return nil
+}
+
+// Recover ends the deletes whose runner is gone: their buckets take writes again. The runner is gone
+// unless the map has it alive in the incarnation that began the delete; one that ran alone, before there
+// was a map, is gone. It is for the primary once it serves, and whenever the map has changed after that;
+// a node that runs alone calls it at its start, before anything is served. If a runner is taken to be
+// gone and is not, its second step is refused, and no harm is done.
+func (b *Buckets) Recover(ctx context.Context) error {
+	view := b.state.View()
+	for _, bucket := range view.Buckets() {
+		if !bucket.Deleting || view.deleteRuns(bucket.ID) {
+			continue
+		}
+		at, _, err := b.state.Propose(ctx, BucketUndelete{ID: bucket.ID, Revision: bucket.Revision})
+		if err != nil && at == 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteRuns reports whether the node that began the delete of a bucket is there to end it.
+func (v *View) deleteRuns(id ais.BucketID) bool {
+	d, ok := v.Deletion(id)
+	if !ok {
+		return false
+	}
+	n, ok := v.nodes.Node(d.Node)
+	return ok && n.Epoch == d.Epoch && n.State == cmap.Alive
 }

@@ -114,7 +114,7 @@ func TestBucketChoicesAreChecked(t *testing.T) {
 		_, err := b.CreateBucket(t.Context(), bad)
 		wantError(t, what, err, ais.Invalid, ais.NounBucket)
 	}
-	if got := b.state.Index(); got != 2 {
+	if got := b.state.View().Index(); got != 2 {
 		t.Errorf("refused proposals are in the log: index %d, want 2", got)
 	}
 }

@@ -8,10 +8,6 @@ import (
 	"github.com/seed9b016523/ais"
 )
 
-// commandVersion is the version of the envelope and of every kind's body. A body that gains a field
-// which older nodes must not overlook gets a new number.
-const commandVersion = 1
-
 // CommandMax is the limit of an encoded command, in bytes: a bucket carries whole documents
 // (lifecycle rules, policies) among its properties.
 const CommandMax = 1 << 20
@@ -30,6 +26,21 @@ const (
 	KindKeyDelete      Kind = "key.delete"
 	KindConfigSet      Kind = "config.set"
 	KindConfigUnset    Kind = "config.unset"
+
+	KindNodeJoin       Kind = "node.join"
+	KindNodeStart      Kind = "node.start"
+	KindNodeState      Kind = "node.state"
+	KindNodeWeight     Kind = "node.weight"
+	KindNodeZone       Kind = "node.zone"
+	KindNodeRemove     Kind = "node.remove"
+	KindMapSettle      Kind = "map.settle"
+	KindMapCut         Kind = "map.cut"
+	KindPrimaryBegin   Kind = "primary.begin"
+	KindClusterSecrets Kind = "cluster.secrets"
+	KindClusterLevel   Kind = "cluster.level"
+	KindXactionCreate  Kind = "xaction.create"
+	KindXactionUpdate  Kind = "xaction.update"
+	KindXactionForget  Kind = "xaction.forget"
 )
 
 // Command is one change of the control state. Everything that a change needs is in it: applying a
@@ -46,13 +57,20 @@ type Command interface {
 	apply(next *View, at ais.ControlIndex) (Result, error)
 }
 
-// Result is what a command did. Bucket is the bucket as it now is; nil for commands about anything
-// else and for a bucket that is gone.
+// Result is what a command did.
 type Result struct {
+	// Index is that of the command; of a proposal that was applied before, that of the first time.
+	Index ais.ControlIndex
+	// Bucket is the bucket as it now is; nil for commands about anything else and for a bucket that is
+	// gone.
 	Bucket *ais.Bucket
+	// Xaction is the xaction as it now is; nil likewise. A create that is refused because there is one
+	// of the same id or idempotency key gives that one.
+	Xaction *Xaction
 }
 
-// The commands. Bodies are encoded with the field names of the tags; golden_test.go holds the bytes.
+// The commands about buckets, keys and configuration; cluster.go and xaction.go have the others.
+// Bodies are encoded with the field names of the tags; command_test.go holds the bytes.
 type (
 	// ClusterInit gives a new state its identity. It is the first command of every log and comes once.
 	ClusterInit struct {
@@ -73,10 +91,13 @@ type (
 	}
 
 	// BucketDelete is the first step of a delete: the bucket refuses writes from here on, while the
-	// caller finds out whether it is empty.
+	// caller finds out whether it is empty. Node and Epoch say who that is: when that incarnation is
+	// gone, the delete is over. They came with version 2 of the body; 0 is a node that runs alone.
 	BucketDelete struct {
 		ID       ais.BucketID     `json:"id"`
 		Revision ais.ControlIndex `json:"revision"`
+		Node     ais.NodeID       `json:"node,omitempty"`
+		Epoch    ais.Epoch        `json:"epoch,omitempty"`
 	}
 
 	// BucketDeleted is the second step: the bucket was found empty and goes. Revision is the one that
@@ -141,7 +162,7 @@ func Encode(c Command) ([]byte, error) {
 	if err != nil {
 		return nil, ais.Errorf(ais.Internal, "control: encode %s: %w", c.Kind(), err)
 	}
-	b, err := marshal(envelope{Version: commandVersion, Kind: c.Kind(), Body: body})
+	b, err := marshal(envelope{Version: versionOf(c), Kind: c.Kind(), Body: body})
 	if err != nil {
 		return nil, ais.Errorf(ais.Internal, "control: encode %s: %w", c.Kind(), err)
 	}
@@ -162,11 +183,15 @@ func Decode(b []byte) (Command, error) {
 	if err := unmarshal(b, &e); err != nil {
 		return nil, ais.Errorf(ais.Invalid, "control: command is not readable: %w", err)
 	}
-	if e.Version != commandVersion {
-		return nil, ais.Errorf(ais.Invalid, "control: command %q has version %d, this ais knows version %d: a newer ais wrote it",
-			e.Kind, e.Version, commandVersion)
+	row, ok := findKind(e.Kind)
+	if !ok {
+		return nil, ais.Errorf(ais.Invalid, "control: command of unknown kind %.100q: a newer ais wrote it", e.Kind)
 	}
-	c, err := decodeBody(e.Kind, e.Body)
+	if e.Version < 1 || e.Version > row.version {
+		return nil, ais.Errorf(ais.Invalid, "control: command %s has version %d, this ais knows up to %d: a newer ais wrote it",
+			e.Kind, e.Version, row.version)
+	}
+	c, err := row.decode(e.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -178,32 +203,6 @@ func Decode(b []byte) (Command, error) {
 		return nil, ais.Errorf(ais.Invalid, "control: command %s is not in its canonical encoding", e.Kind)
 	}
 	return c, nil
-}
-
-func decodeBody(kind Kind, body []byte) (Command, error) {
-	switch kind {
-	case KindClusterInit:
-		return decodeAs[ClusterInit](body)
-	case KindBucketCreate:
-		return decodeAs[BucketCreate](body)
-	case KindBucketUpdate:
-		return decodeAs[BucketUpdate](body)
-	case KindBucketDelete:
-		return decodeAs[BucketDelete](body)
-	case KindBucketDeleted:
-		return decodeAs[BucketDeleted](body)
-	case KindBucketUndelete:
-		return decodeAs[BucketUndelete](body)
-	case KindKeyPut:
-		return decodeAs[KeyPut](body)
-	case KindKeyDelete:
-		return decodeAs[KeyDelete](body)
-	case KindConfigSet:
-		return decodeAs[ConfigSet](body)
-	case KindConfigUnset:
-		return decodeAs[ConfigUnset](body)
-	}
-	return nil, ais.Errorf(ais.Invalid, "control: command of unknown kind %q: a newer ais wrote it", kind)
 }
 
 func decodeAs[C Command](body []byte) (Command, error) {

@@ -64,7 +64,7 @@ func TestRowGolden(t *testing.T) {
 			t.Errorf("%s: got\n%q (%x)\nwant\n%q", name, c.got, c.got, c.want)
 		}
 	}
-	v, err := decodeSnapshot(all[len(all)-1])
+	v, err := DecodeSnapshot(all[len(all)-1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func unhex(t *testing.T, name string) []byte {
 func TestDecodeRefuses(t *testing.T) {
 	for b, says := range map[string]string{
 		``:     "not readable",
-		`null`: "version 0",
+		`null`: `unknown kind ""`,
 		`{"v":1,"kind":"bucket.paint","body":{}}`:                                `unknown kind "bucket.paint"`,
 		`{"v":2,"kind":"key.delete","body":{"access_key":"a","force":1}}`:        "version 2",
 		`{"v":1,"kind":"key.delete","body":{"access_key":"a","force":true}}`:     "force",
@@ -138,39 +138,39 @@ func FuzzDecode(f *testing.F) {
 		// Whatever was accepted can be checked and applied, refused or not, and leaves a state that can
 		// be written and read.
 		_ = c.check()
-		v := emptyView()
+		v := NewView()
 		for i, before := range script() {
 			v, _, _ = v.Apply(ais.ControlIndex(i+1), before)
 		}
 		next, _, _ := v.Apply(100, c)
-		snapshot, err := encodeSnapshot(next, singleTerm)
+		snapshot, err := EncodeSnapshot(next)
 		if err != nil {
 			t.Fatalf("state after %q: %v", b, err)
 		}
-		back, err := decodeSnapshot(snapshot)
+		back, err := DecodeSnapshot(snapshot)
 		if err != nil {
 			t.Fatalf("state after %q: snapshot %s: %v", b, snapshot, err)
 		}
-		if s, err := encodeSnapshot(back, singleTerm); err != nil || !bytes.Equal(s, snapshot) {
+		if s, err := EncodeSnapshot(back); err != nil || !bytes.Equal(s, snapshot) {
 			t.Fatalf("state after %q: snapshot\n%s\nread and written is\n%s (%v)", b, snapshot, s, err)
 		}
 	})
 }
 
 func FuzzDecodeSnapshot(f *testing.F) {
-	v := emptyView()
+	v := NewView()
 	for i, c := range script() {
 		v, _, _ = v.Apply(ais.ControlIndex(i+1), c)
-		if b, err := encodeSnapshot(v, singleTerm); err == nil {
+		if b, err := EncodeSnapshot(v); err == nil {
 			f.Add(b)
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		v, err := decodeSnapshot(b)
+		v, err := DecodeSnapshot(b)
 		if err != nil {
 			return
 		}
-		if _, err := encodeSnapshot(v, singleTerm); err != nil {
+		if _, err := EncodeSnapshot(v); err != nil {
 			t.Fatalf("accepted %q, which cannot be written: %v", b, err)
 		}
 	})

@@ -32,7 +32,7 @@ func TestSettingsTable(t *testing.T) {
 }
 
 func TestConfigDefaults(t *testing.T) {
-	c := emptyView().Config()
+	c := NewView().Config()
 	if got := c.Get(BucketPolicy).Policy(); got != (ais.Policy{Copies: 2}) {
 		t.Errorf("bucket.policy: got %v", got)
 	}
@@ -52,7 +52,7 @@ func TestConfigDefaults(t *testing.T) {
 }
 
 func TestConfigLayers(t *testing.T) {
-	v := emptyView()
+	v := NewView()
 	for i, c := range []Command{
 		ClusterInit{Cluster: 1},
 		ConfigSet{Values: map[string]string{"volume.size": "128MiB", "vacuum.garbage": "50%"}},

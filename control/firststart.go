@@ -9,29 +9,42 @@ import (
 	"github.com/seed9b016523/ais"
 )
 
-// FirstStart is what a state gets that has never been started: an identity and a root key.
+// FirstStart is what a state gets that has never been started: an identity, secrets and a root key.
 type FirstStart struct {
 	// AccessKey and Secret of the root key; both empty: they are drawn.
 	AccessKey, Secret string
 	NowUnix           int64     // milliseconds
 	Random            io.Reader // crypto/rand.Reader, outside tests
+	// Secrets makes the secrets of the cluster; nil for a node that has no use for them.
+	Secrets func(ais.ClusterID) (*Secrets, error)
 }
 
-// Begin gives a new state its identity and its root key; a state that has both is left as it is. The
-// key that was made is returned, so that the caller can show a drawn secret once; nil if none was.
+// Begin gives a new state its identity, its secrets and its root key; what it has of them is left as it
+// is. The key that was made is returned, so that the caller can show a drawn secret once; nil if none
+// was.
 //
-// A crash in the middle is made good by the next call.
-func (s *State) Begin(ctx context.Context, f FirstStart) (*Key, error) {
-	if s.View().Cluster().ID == 0 {
+// A crash in the middle is made good by the next call. If two call at once, the state takes what comes
+// first of each.
+func Begin(ctx context.Context, p Proposer, f FirstStart) (*Key, error) {
+	if p.View().Cluster().ID == 0 {
 		c, err := f.identity()
 		if err != nil {
 			return nil, err
 		}
-		if _, _, err := s.Propose(ctx, c); err != nil {
+		if _, _, err := p.Propose(ctx, c); err != nil && !ais.IsKind(err, ais.Exists) {
 			return nil, err
 		}
 	}
-	for _, k := range s.View().Keys() {
+	if p.View().Secrets() == nil && f.Secrets != nil {
+		s, err := f.Secrets(p.View().Cluster().ID)
+		if err != nil {
+			return nil, err
+		}
+		if _, _, err := p.Propose(ctx, ClusterSecrets{*s}); err != nil && !ais.IsKind(err, ais.Exists) {
+			return nil, err
+		}
+	}
+	for _, k := range p.View().Keys() {
 		if k.Root {
 			return nil, nil
 		}
@@ -40,7 +53,7 @@ func (s *State) Begin(ctx context.Context, f FirstStart) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := s.Propose(ctx, KeyPut{Key: *key}); err != nil {
+	if _, _, err := p.Propose(ctx, KeyPut{Key: *key}); err != nil {
 		return nil, err
 	}
 	return key, nil

@@ -2,7 +2,6 @@ package control
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"hash/crc32"
 
 	"github.com/seed9b016523/ais"
@@ -90,82 +89,4 @@ func decodeEntry(at ais.ControlIndex, b []byte) (Command, error) {
 // formatRow is the payload of the row that says what the database is.
 type formatRow struct {
 	Format int `json:"format"`
-}
-
-// snapshot is the payload of the snapshot row: the whole state, in one spelling, so that equal states
-// have equal bytes.
-type snapshot struct {
-	Format  int               `json:"format"`
-	Index   ais.ControlIndex  `json:"index"` // of the last command in it
-	Term    uint64            `json:"term"`  // of that command
-	Cluster Cluster           `json:"cluster"`
-	Buckets []*ais.Bucket     `json:"buckets"` // by name
-	Keys    []*Key            `json:"keys"`    // by access key
-	Config  map[string]values `json:"config"`  // by node, the cluster's under ""
-}
-
-// encodeSnapshot is the state as bytes.
-func encodeSnapshot(v *View, term uint64) ([]byte, error) {
-	s := snapshot{
-		Format:  formatVersion,
-		Index:   v.index,
-		Term:    term,
-		Cluster: v.cluster,
-		Buckets: append([]*ais.Bucket{}, v.byName...), // an empty list is [], never null
-		Keys:    append([]*Key{}, v.keys...),
-		Config:  v.set,
-	}
-	if s.Config == nil {
-		s.Config = map[string]values{}
-	}
-	b, err := marshal(s)
-	if err != nil {
-		return nil, ais.Errorf(ais.Internal, "control: encode the snapshot of index %d: %w", v.index, err)
-	}
-	return b, nil
-}
-
-// decodeSnapshot reads what encodeSnapshot gives, and holds it to what every state keeps to.
-func decodeSnapshot(b []byte) (*View, error) {
-	var head struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(b, &head); err != nil {
-		return nil, ais.Errorf(ais.Corrupt, "control: snapshot is not readable: %w", err)
-	}
-	if head.Format != formatVersion {
-		return nil, ais.Errorf(ais.Invalid, "control: snapshot has format %d, this ais knows format %d: a newer ais wrote it", head.Format, formatVersion)
-	}
-	var s snapshot
-	if err := unmarshal(b, &s); err != nil {
-		return nil, ais.Errorf(ais.Corrupt, "control: snapshot is not readable: %w", err)
-	}
-	v := &View{
-		index:   s.Index,
-		cluster: s.Cluster,
-		set:     s.Config,
-		config:  newConfig(s.Config[""]),
-	}
-	for _, b := range s.Buckets {
-		if b == nil || b.ID == 0 || ais.ControlIndex(b.ID) > b.Revision || b.Revision > s.Index {
-			return nil, ais.Errorf(ais.Corrupt, "control: snapshot of index %d holds a bucket that cannot be: %+v", s.Index, b)
-		}
-		at, found := searchName(v.byName, b.Name)
-		atID, foundID := searchID(v.byID, b.ID)
-		if found || foundID || at != len(v.byName) {
-			return nil, ais.Errorf(ais.Corrupt, "control: snapshot of index %d holds bucket %q twice or out of order", s.Index, b.Name)
-		}
-		v.byName = append(v.byName, b)
-		v.byID = append(v.byID[:atID], append([]*ais.Bucket{b}, v.byID[atID:]...)...)
-	}
-	for _, k := range s.Keys {
-		if k == nil {
-			return nil, ais.Errorf(ais.Corrupt, "control: snapshot of index %d holds an empty key", s.Index)
-		}
-		if at, found := searchKey(v.keys, k.AccessKey); found || at != len(v.keys) {
-			return nil, ais.Errorf(ais.Corrupt, "control: snapshot of index %d holds access key %q twice or out of order", s.Index, k.AccessKey)
-		}
-		v.keys = append(v.keys, k)
-	}
-	return v, nil
 }

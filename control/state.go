@@ -78,6 +78,9 @@ func Open(o Options) (*State, error) {
 	return s, nil
 }
 
+// Begin is the function Begin on this state.
+func (s *State) Begin(ctx context.Context, f FirstStart) (*Key, error) { return Begin(ctx, s, f) }
+
 // View is the newest state. It takes no lock.
 func (s *State) View() *View { return s.current.Load().view }
 
@@ -112,7 +115,7 @@ func (s *State) Watch(ctx context.Context, after ais.ControlIndex) (*View, error
 // Commands are applied one at a time, in the order of their indices. ctx ends the wait for the turn;
 // once the command is being written it is written to the end.
 func (s *State) Propose(ctx context.Context, c Command) (ais.ControlIndex, Result, error) {
-	if err := c.check(); err != nil {
+	if err := Check(c); err != nil {
 		return 0, Result{}, err
 	}
 	encoded, err := Encode(c)
@@ -132,6 +135,9 @@ func (s *State) Propose(ctx context.Context, c Command) (ais.ControlIndex, Resul
 	defer func() { s.turn <- struct{}{} }()
 	if s.failure != nil {
 		return 0, Result{}, s.failure
+	}
+	if err := CheckLevel(s.View(), c); err != nil {
+		return 0, Result{}, err
 	}
 	at := s.View().index + 1
 	if err := s.store.append(at, encoded); err != nil {

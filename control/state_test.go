@@ -76,7 +76,7 @@ func script() []Command {
 // states is the script's state after each command, as snapshot bytes, from Apply alone; [0] is empty.
 func states(t *testing.T) [][]byte {
 	t.Helper()
-	v := emptyView()
+	v := NewView()
 	all := [][]byte{stateBytes(t, v)}
 	for i, c := range script() {
 		v, _, _ = v.Apply(ais.ControlIndex(i+1), c)
@@ -87,7 +87,7 @@ func states(t *testing.T) [][]byte {
 
 func stateBytes(t *testing.T, v *View) []byte {
 	t.Helper()
-	b, err := encodeSnapshot(v, singleTerm)
+	b, err := EncodeSnapshot(v)
 	if err != nil {
 		t.Fatal(err)
 	}

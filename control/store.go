@@ -104,7 +104,7 @@ func (s *store) load() (*View, int, error) {
 		return nil, 0, err
 	}
 	if fresh && acknowledged == 0 {
-		return emptyView(), 0, s.writeFormat()
+		return NewView(), 0, s.writeFormat()
 	}
 	view, count, err := s.loadView()
 	if err != nil {
@@ -121,13 +121,13 @@ func (s *store) load() (*View, int, error) {
 
 // loadView reads the snapshot and the commands after it.
 func (s *store) loadView() (*View, int, error) {
-	view := emptyView()
+	view := NewView()
 	payload, err := s.get(snapshotKey)
 	if err != nil {
 		return nil, 0, err
 	}
 	if payload != nil {
-		if view, err = decodeSnapshot(payload); err != nil {
+		if view, err = DecodeSnapshot(payload); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -297,7 +297,7 @@ func (s *store) readAcknowledged() (at ais.ControlIndex, there bool, err error) 
 
 // writeSnapshot replaces the snapshot by v and drops the log up to it, in one step.
 func (s *store) writeSnapshot(v *View) (err error) {
-	payload, err := encodeSnapshot(v, singleTerm)
+	payload, err := EncodeSnapshot(v)
 	if err != nil {
 		return err
 	}

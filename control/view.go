@@ -5,21 +5,35 @@ import (
 	"slices"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
 )
 
 // View is the control state after one command: an immutable value. Looking something up takes no lock
 // and does not allocate. What it returns belongs to the view: callers must not change it.
 type View struct {
-	index   ais.ControlIndex // of the last command applied
+	index      ais.ControlIndex // of the last entry applied
+	grantIndex ais.ControlIndex // of the last command that changed nodes, buckets or keys
+	level      uint32           // at least 1, never less than before
+
 	cluster Cluster
+	primary Primary  // its term never falls
+	secrets *Secrets // nil before they were made
+	nodes   *cmap.Map
 
 	// Sorted slices rather than maps: a change copies pointers, and lists come in order for nothing.
 	byName []*ais.Bucket // by name; names and ids are unique
 	byID   []*ais.Bucket // the same buckets by id
 	keys   []*Key        // by access key
 
+	deletions []Deletion // by bucket: of those that are being deleted, which node asked
+
+	xactions []*Xaction // in the order of creation; ids and keys are unique
+	recent   []*outcome // of the last proposals, by index; ids are unique; at most recentMax
+
 	set    map[string]values // what is set, by node; the cluster's under ""
 	config *Config           // the cluster's, made from set
+
+	next nextState // what kinds above the level of level.go keep
 }
 
 // Cluster is the identity that a cluster got at its first start.
@@ -37,7 +51,14 @@ type Key struct {
 	CreatedUnix int64  `json:"created"` // milliseconds
 }
 
-// Index is the index of the last command applied; 0 before the first.
+// Deletion says who runs the delete of a bucket.
+type Deletion struct {
+	Bucket ais.BucketID `json:"bucket"`
+	Node   ais.NodeID   `json:"node"`
+	Epoch  ais.Epoch    `json:"epoch"`
+}
+
+// Index is the index of the last entry applied; 0 before the first.
 func (v *View) Index() ais.ControlIndex { return v.index }
 
 // Cluster is the identity of the cluster; its ID is 0 before the first command.
@@ -64,6 +85,16 @@ func (v *View) BucketByID(id ais.BucketID) (*ais.Bucket, bool) {
 // Buckets is all buckets, in name order.
 func (v *View) Buckets() []*ais.Bucket { return v.byName }
 
+// Deletion says which incarnation of which node runs the delete of a bucket. There is none for a bucket
+// that is not being deleted, nor where the delete was begun by a node that ran alone.
+func (v *View) Deletion(id ais.BucketID) (Deletion, bool) {
+	i, ok := searchDeletion(v.deletions, id)
+	if !ok {
+		return Deletion{}, false
+	}
+	return v.deletions[i], true
+}
+
 // Secret is the secret of an access key.
 func (v *View) Secret(accessKey string) (string, bool) {
 	k, ok := v.Key(accessKey)
@@ -88,8 +119,8 @@ func (v *View) Keys() []*Key { return v.keys }
 // Config is the cluster's configuration.
 func (v *View) Config() *Config { return v.config }
 
-// ConfigOf is the configuration of one node: what is set on it, over the cluster's. It is made at
-// each call.
+// ConfigOf is the configuration of one node, named by the text of its ais.NodeID: what is set on it,
+// over the cluster's. It is made at each call.
 func (v *View) ConfigOf(node string) *Config {
 	if node == "" {
 		return v.config
@@ -97,8 +128,8 @@ func (v *View) ConfigOf(node string) *Config {
 	return newConfig(v.set[""], v.set[node])
 }
 
-// emptyView is the state before the first command.
-func emptyView() *View { return &View{config: newConfig(nil, nil)} }
+// NewView is the state before the first command.
+func NewView() *View { return &View{level: 1, nodes: cmap.New(1), config: newConfig(nil, nil)} }
 
 func searchName(s []*ais.Bucket, name string) (int, bool) {
 	return slices.BinarySearchFunc(s, name, func(b *ais.Bucket, n string) int { return cmp.Compare(b.Name, n) })
@@ -106,6 +137,10 @@ func searchName(s []*ais.Bucket, name string) (int, bool) {
 
 func searchID(s []*ais.Bucket, id ais.BucketID) (int, bool) {
 	return slices.BinarySearchFunc(s, id, func(b *ais.Bucket, n ais.BucketID) int { return cmp.Compare(b.ID, n) })
+}
+
+func searchDeletion(s []Deletion, id ais.BucketID) (int, bool) {
+	return slices.BinarySearchFunc(s, id, func(d Deletion, n ais.BucketID) int { return cmp.Compare(d.Bucket, n) })
 }
 
 func searchKey(s []*Key, accessKey string) (int, bool) {
