@@ -1,0 +1,2 @@
+// Package raftlog is a node's Raft log and snapshot on disk.
+package raftlog
