@@ -33,6 +33,7 @@ var Floors = []Package{
 	{Path: "transport/authority", Floor: 4, Says: "The certificates by which the nodes of a cluster know each other."},
 	{Path: "transport/join", Floor: 4, Says: "The handshake by which a node that knows the cluster's secret gets its credentials."},
 	{Path: "front", Floor: 4, Only: []int{1}, Says: "One HTTP port: requests off the socket, replies onto it."},
+	{Path: "gossip", Floor: 4, Only: []int{1}, Says: "Hints among nodes: who is there, who is suspected, who has seen what."},
 
 	{Path: "target", Floor: 5, Says: "The storage role: read, write, delete, list."},
 	{Path: "s3", Floor: 5, Says: "The S3 dialect, on a narrow store interface that it declares."},
