@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 
+	"github.com/cockroachdb/pebble/v2"
 	"go.etcd.io/raft/v3/raftpb"
 
 	"github.com/seed9b016523/ais"
@@ -68,7 +69,7 @@ func freeName(fsys disk.FS, dir string) (string, error) {
 // lockLog takes the lock of the log's database, so that no process has it open. A log without a
 // database has no lock.
 func lockLog(fsys disk.FS, dir string) (io.Closer, error) {
-	lock, err := disk.PebbleFS(fsys).Lock(path.Join(dir, databaseBase, "LOCK"))
+	lock, err := pebble.LockDirectory(path.Join(dir, databaseBase), disk.PebbleFS(fsys))
 	if errors.Is(err, fs.ErrNotExist) {
 		return io.NopCloser(nil), nil
 	}

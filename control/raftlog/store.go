@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"path"
+	"strings"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -23,6 +25,7 @@ type store struct {
 	logger  *slog.Logger
 	db      *pebble.DB
 	fuse    *disk.Fuse
+	lock    *pebble.Lock
 	promise *promiseFile // nil until boot has written it
 }
 
@@ -86,16 +89,39 @@ func openStore(fsys disk.FS, dir string, logger *slog.Logger) (*store, error) {
 		Logger:             databaseLogger{logger},
 	}
 	s.fuse.Protect(o)
-	db, err := pebble.Open(path.Join(dir, databaseBase), o)
+	name := path.Join(dir, databaseBase)
+	if err := makeDir(fsys, name); err != nil {
+		return nil, ais.Errorf(ais.Unavailable, "control log in %s: %w", dir, err)
+	}
+	// Locked before Pebble looks, so that what it says after is of the files, not of who has them.
+	lock, err := pebble.LockDirectory(name, disk.PebbleFS(fsys))
 	if err != nil {
-		return nil, s.error("open", err)
+		return nil, ais.Errorf(ais.Unavailable, "control log in %s: lock: %w", dir, err)
+	}
+	s.lock, o.Lock = lock, lock
+	db, err := pebble.Open(name, o)
+	if err = s.fuse.Check(err); err != nil {
+		if db != nil {
+			_ = db.Close() // it failed while it opened: that error is the one to tell
+		}
+		_ = lock.Close()
+		return nil, ais.Errorf(kindOfOpening(err), "control log in %s: open: %w", dir, err)
 	}
 	s.db = db
-	if err := s.fuse.Blown(); err != nil {
-		s.abandon()
-		return nil, s.error("open", err)
-	}
 	return s, nil
+}
+
+// kindOfOpening is what it means that the locked database does not open: the disk fails, a newer ais
+// has been here, or else its files are damaged.
+func kindOfOpening(err error) ais.Kind {
+	errno, isErrno := errors.AsType[syscall.Errno](err)
+	switch {
+	case errors.Is(err, disk.ErrCrashed), isErrno && errno != syscall.ENOENT:
+		return ais.Unavailable
+	case strings.Contains(err.Error(), "unknown format major version"): // Pebble has no better name for it
+		return ais.Invalid
+	}
+	return ais.Corrupt
 }
 
 // databaseLogger passes on what Pebble says went wrong; what it says of its daily work is dropped.
@@ -247,6 +273,7 @@ func (s *store) commit(p *planned, withFormat bool) (err error) {
 // close releases the files.
 func (s *store) close() error {
 	err := s.db.Close()
+	err = errors.Join(err, s.lock.Close())
 	if s.promise != nil {
 		err = errors.Join(err, s.promise.close())
 	}
