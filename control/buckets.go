@@ -3,8 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -31,16 +29,16 @@ type Buckets struct {
 
 	mu struct {
 		sync.Mutex
-		// unended holds the second steps of deletes that could not be proposed, by bucket. It has at
-		// most one for every bucket that there is.
-		unended map[ais.BucketID]Command
+		// running holds the buckets whose delete is between its two steps in this process: no more than
+		// there are calls.
+		running map[ais.BucketID]bool
 	}
 }
 
 // NewBuckets joins a state and whoever knows what is in a bucket. now is the clock of creation times.
 func NewBuckets(p Proposer, e Emptiness, now func() time.Time) *Buckets {
 	b := &Buckets{state: p, emptiness: e, now: now, epoch: func() ais.Epoch { return 0 }}
-	b.mu.unended = map[ais.BucketID]Command{}
+	b.mu.running = map[ais.BucketID]bool{}
 	return b
 }
 
@@ -96,38 +94,54 @@ func (b *Buckets) DeleteBucket(ctx context.Context, name string) error {
 	if err := b.checkEmpty(ctx, bucket); err != nil {
 		return err
 	}
-	_, result, err := b.state.Propose(ctx, BucketDelete{ID: bucket.ID, Revision: bucket.Revision, Node: b.node, Epoch: b.epoch()})
+	if !b.claim(bucket.ID) {
+		return deletingError(bucket)
+	}
+	defer b.release(bucket.ID)
+	at, result, err := b.state.Propose(ctx, BucketDelete{ID: bucket.ID, Revision: bucket.Revision, Node: b.node, Epoch: b.epoch()})
 	if err != nil {
 		return err
 	}
 	deleting := result.Bucket
-	if deleting == nil || deleting.Revision != result.Index {
+	if deleting == nil || deleting.Revision != at {
 		return ais.NounErrorf(ais.Precondition, ais.NounBucket, "bucket %q: the delete was ended by another", name)
 	}
-	if err := b.checkEmpty(ctx, deleting); err != nil {
-		return errors.Join(err, b.end(ctx, BucketUndelete{ID: deleting.ID, Revision: deleting.Revision}, deleting.ID))
-	}
-	return b.end(ctx, BucketDeleted{ID: deleting.ID, Revision: deleting.Revision}, deleting.ID)
-}
-
-// end proposes the second step of a delete, even if the client has gone away. A step of which it cannot
-// be said whether it came about is kept for EndDeletes: between the two steps nothing is written to the
-// bucket, so what was found then still holds.
-func (b *Buckets) end(ctx context.Context, c Command, bucket ais.BucketID) error {
+	emptyErr := b.checkEmpty(ctx, deleting)
+	// The second step comes even if the client has gone away.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	at, _, err := b.state.Propose(ctx, c)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err != nil && at == 0 {
-		b.mu.unended[bucket] = c
-	} else {
-		delete(b.mu.unended, bucket)
+	if emptyErr != nil {
+		_, _, err := b.state.Propose(ctx, BucketUndelete{ID: deleting.ID, Revision: at})
+		return errors.Join(emptyErr, err)
 	}
+	_, _, err = b.state.Propose(ctx, BucketDeleted{ID: deleting.ID, Revision: at})
 	return err
 }
 
-// endTimeout is how long the second step of a delete is tried at a time: longer than an election takes.
+// claim notes that a delete begins here; false if one is under way.
+func (b *Buckets) claim(id ais.BucketID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.running[id] {
+		return false
+	}
+	b.mu.running[id] = true
+	return true
+}
+
+func (b *Buckets) release(id ais.BucketID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.mu.running, id)
+}
+
+func (b *Buckets) isRunning(id ais.BucketID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mu.running[id]
+}
+
+// endTimeout is how long the second step of a delete is tried: longer than an election takes.
 const endTimeout = 10 * time.Second
 
 func (b *Buckets) checkEmpty(ctx context.Context, bucket *ais.Bucket) error {
@@ -141,38 +155,48 @@ func (b *Buckets) checkEmpty(ctx context.Context, bucket *ais.Bucket) error {
 	return nil
 }
 
-// EndDeletes proposes again what end could not. Every node calls it from time to time while it runs; it
-// costs nothing if there is nothing to do. A refusal by the state says that the delete is over.
+// EndDeletes takes back the deletes of this node that nobody here goes on with: a step could not be
+// proposed, or the caller left while the first was on its way. Every node of a cluster calls it from
+// time to time while it runs; it costs nothing if there is nothing to do.
 func (b *Buckets) EndDeletes(ctx context.Context) error {
-	b.mu.Lock()
-	unended := maps.Clone(b.mu.unended)
-	b.mu.Unlock()
-	for _, bucket := range slices.Sorted(maps.Keys(unended)) {
-		err := b.end(ctx, unended[bucket], bucket)
-		if err != nil && !ais.IsKind(err, ais.Precondition) && !ais.IsKind(err, ais.NotFound) {
-			return err
+	view := b.state.View()
+	for _, d := range view.deletions {
+		if d.Node != b.node || d.Epoch != b.epoch() || b.isRunning(d.Bucket) {
+			continue
+		}
+		if bucket, ok := view.BucketByID(d.Bucket); ok {
+			if err := b.takeBack(ctx, bucket); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// Recover ends the deletes whose runner is gone: their buckets take writes again. The runner is gone
-// unless the map has it alive in the incarnation that began the delete; one that ran alone, before there
-// was a map, is gone. It is for the primary once it serves, and whenever the map has changed after that;
-// a node that runs alone calls it at its start, before anything is served. If a runner is taken to be
-// gone and is not, its second step is refused, and no harm is done.
+// Recover takes back the deletes whose runner is gone: it is gone unless the map has it alive in the
+// incarnation that began the delete. So is one that ran alone, before there was a map. It is for the
+// primary once it serves, and whenever the map has changed after that; a node that runs alone calls it at
+// its start, before anything is served. Should a runner be taken to be gone that is not, its second step
+// is refused, and no harm is done.
 func (b *Buckets) Recover(ctx context.Context) error {
 	view := b.state.View()
 	for _, bucket := range view.Buckets() {
-		if !bucket.Deleting || view.deleteRuns(bucket.ID) {
-			continue
-		}
-		at, _, err := b.state.Propose(ctx, BucketUndelete{ID: bucket.ID, Revision: bucket.Revision})
-		if err != nil && at == 0 {
-			return err
+		if bucket.Deleting && !view.deleteRuns(bucket.ID) {
+			if err := b.takeBack(ctx, bucket); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// takeBack lets a bucket take writes again. A refusal says that the delete has ended meanwhile.
+func (b *Buckets) takeBack(ctx context.Context, bucket *ais.Bucket) error {
+	at, _, err := b.state.Propose(ctx, BucketUndelete{ID: bucket.ID, Revision: bucket.Revision})
+	if at != 0 {
+		return nil
+	}
+	return err
 }
 
 // deleteRuns reports whether the node that began the delete of a bucket is there to end it.

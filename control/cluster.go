@@ -120,6 +120,22 @@ func (v *View) Level() uint32 { return v.level }
 // a lease is used only once it is applied.
 func (v *View) GrantIndex() ais.ControlIndex { return v.grantIndex }
 
+// generationGap is what indices are rounded up to for a new generation.
+const generationGap = 1 << 32
+
+// NextGeneration is the state with which a survivor of a lost quorum begins anew: the map's next
+// generation, and an index above any that the old cluster can have come to without the survivor, since
+// ids of buckets and tokens of runners are indices, and none is used twice.
+func (v *View) NextGeneration(survivor ais.NodeID) (*View, error) {
+	m, err := v.nodes.NextGeneration(survivor)
+	if err != nil {
+		return nil, err
+	}
+	next := v.advanced((v.index/generationGap + 1) * generationGap)
+	next.nodes, next.grantIndex = m, next.index
+	return next, nil
+}
+
 // moved takes the map that a transition gave.
 func (v *View) moved(m *cmap.Map, err error) (Result, error) {
 	if err != nil {

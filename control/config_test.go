@@ -40,6 +40,10 @@ func TestConfigDefaults(t *testing.T) {
 		c.Get(S3Region).Text() != "us-east-1" || c.Get(LimitsConnections).Int() != 20000 || c.Get(LimitsIdleTimeout).Duration() != 2*time.Minute {
 		t.Error("a default is not what the documentation says")
 	}
+	if c.Get(ClusterLease).Duration() != 6*time.Second || c.Get(ClusterOutAfter).Duration() != 10*time.Minute || c.Get(ClusterBrake).Percent() != 33 ||
+		!c.Get(RebalanceEnabled).Bool() || c.Get(RebalanceCompression).Text() != "never" || !c.Get(ResilverEnabled).Bool() {
+		t.Error("a default of the cluster is not what the documentation says")
+	}
 	if c.IsSet(VolumeSize) || len(c.Unknown()) != 0 {
 		t.Error("defaults count as set")
 	}
@@ -105,8 +109,14 @@ func TestConfigProposalsAreChecked(t *testing.T) {
 		{ConfigSet{Values: map[string]string{"s3.domain": "a..b"}}, "s3.domain"},
 		{ConfigSet{Values: map[string]string{"s3.domain": strings.Repeat("a.", 127) + "aa"}}, "at most 253"},
 		{ConfigSet{Values: map[string]string{"net.tcp_congestion": "rm -rf"}}, "net.tcp_congestion"},
-		{ConfigSet{Node: "n1", Values: map[string]string{"s3.region": "eu"}}, "whole cluster"},
-		{ConfigSet{Node: "\xff", Values: map[string]string{"volume.size": "1GiB"}}, "UTF-8"},
+		{ConfigSet{Node: testNode.String(), Values: map[string]string{"s3.region": "eu"}}, "whole cluster"},
+		{ConfigSet{Node: "\xff", Values: map[string]string{"volume.size": "1GiB"}}, "16 hexadecimal digits"},
+		{ConfigUnset{Node: "n1", Names: []string{"volume.size"}}, "16 hexadecimal digits"},
+		{ConfigSet{Values: map[string]string{"cluster.lease": "1s"}}, "at least 2s"},
+		{ConfigSet{Values: map[string]string{"cluster.lease": "61s"}}, "at most 1m"},
+		{ConfigSet{Values: map[string]string{"cluster.out_after": "0"}}, "at least 1s"},
+		{ConfigSet{Values: map[string]string{"rebalance.compression": "often"}}, "never or always"},
+		{ConfigSet{Node: testNode.String(), Values: map[string]string{"cluster.brake": "50%"}}, "whole cluster"},
 	} {
 		err := c.command.check()
 		if !ais.IsKind(err, ais.Invalid) || ais.NounOf(err) != ais.NounConfig || !strings.Contains(err.Error(), c.says) {
@@ -116,7 +126,7 @@ func TestConfigProposalsAreChecked(t *testing.T) {
 	for _, good := range []Command{
 		ConfigSet{Values: map[string]string{"s3.domain": "s3.example.com", "net.tcp_congestion": "cubic", "vacuum.min_age": "0"}},
 		ConfigSet{Values: map[string]string{"s3.domain": "", "net.tcp_congestion": ""}},
-		ConfigSet{Node: "n1", Values: map[string]string{"volume.size": "64GiB"}},
+		ConfigSet{Node: testNode.String(), Values: map[string]string{"volume.size": "64GiB", "rebalance.bandwidth": "100MB"}},
 	} {
 		if err := good.check(); err != nil {
 			t.Errorf("%v: %v", good, err)

@@ -13,8 +13,10 @@ import (
 type FirstStart struct {
 	// AccessKey and Secret of the root key; both empty: they are drawn.
 	AccessKey, Secret string
-	NowUnix           int64     // milliseconds
-	Random            io.Reader // crypto/rand.Reader, outside tests
+	// Cluster is the id of the cluster; 0: it is drawn.
+	Cluster ais.ClusterID
+	NowUnix int64     // milliseconds
+	Random  io.Reader // crypto/rand.Reader, outside tests
 	// Secrets makes the secrets of the cluster; nil for a node that has no use for them.
 	Secrets func(ais.ClusterID) (*Secrets, error)
 }
@@ -65,9 +67,13 @@ func (f *FirstStart) identity() (ClusterInit, error) {
 		if _, err := io.ReadFull(f.Random, b[:]); err != nil {
 			return ClusterInit{}, ais.Errorf(ais.Internal, "draw a cluster id: %w", err)
 		}
-		if id := binary.LittleEndian.Uint64(b[:8]); id != 0 {
+		id := f.Cluster
+		if id == 0 {
+			id = ais.ClusterID(binary.LittleEndian.Uint64(b[:8]))
+		}
+		if id != 0 {
 			return ClusterInit{
-				Cluster:     ais.ClusterID(id),
+				Cluster:     id,
 				HashSeed:    Seed(binary.LittleEndian.Uint64(b[8:])),
 				CreatedUnix: f.NowUnix,
 			}, nil

@@ -15,8 +15,8 @@ type kindRow struct {
 	decode  func(body []byte) (Command, error)
 }
 
-// kinds is every kind of command there is. Rows are append-only, and nobody writes to them.
-var kinds = [...]kindRow{
+// knownKinds is every kind of command there is. Rows are append-only, and nobody writes to them.
+var knownKinds = [...]kindRow{
 	{KindClusterInit, 1, 1, false, decodeAs[ClusterInit]},
 	{KindBucketCreate, 1, 1, true, decodeAs[BucketCreate]},
 	{KindBucketUpdate, 1, 1, true, decodeAs[BucketUpdate]},
@@ -44,7 +44,7 @@ var kinds = [...]kindRow{
 }
 
 func findKind(kind Kind) (kindRow, bool) {
-	for _, rows := range [...][]kindRow{kinds[:], nextKinds()} {
+	for _, rows := range [...][]kindRow{knownKinds[:], nextKinds()} {
 		if i := slices.IndexFunc(rows, func(r kindRow) bool { return r.kind == kind }); i >= 0 {
 			return rows[i], true
 		}

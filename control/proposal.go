@@ -33,13 +33,17 @@ const (
 )
 
 // EncodeProposal is the bytes of a log entry: layout 2 (1 byte), the id, the command. The id must not
-// be zero.
+// be zero. A command that would not be read back is refused with kind Invalid: no log can be followed
+// past an entry that nobody can read.
 func EncodeProposal(id ProposalID, c Command) ([]byte, error) {
 	if id == (ProposalID{}) {
 		return nil, ais.Errorf(ais.Invalid, "control: a proposal needs an id other than 0")
 	}
 	encoded, err := Encode(c)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := Decode(encoded); err != nil {
 		return nil, err
 	}
 	b := make([]byte, 0, proposalHeader+len(encoded))

@@ -20,4 +20,7 @@ type Proposer interface {
 	Watch(ctx context.Context, after ais.ControlIndex) (*View, error)
 }
 
-var _ Proposer = (*State)(nil)
+var (
+	_ Proposer = (*State)(nil)
+	_ Proposer = (*Memory)(nil)
+)

@@ -3,7 +3,6 @@ package control
 import (
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/seed9b016523/ais"
 )
@@ -13,25 +12,35 @@ type Name string
 
 // The configuration keys. settings says what each does.
 const (
-	BucketPolicy        Name = "bucket.policy"
-	ChecksumVerifyGet   Name = "checksum.verify_get"
-	LimitsBodyTimeout   Name = "limits.body_timeout"
-	LimitsConnections   Name = "limits.connections"
-	LimitsDrainTimeout  Name = "limits.drain_timeout"
-	LimitsHeaderSize    Name = "limits.header_size"
-	LimitsHeaderTimeout Name = "limits.header_timeout"
-	LimitsIdleTimeout   Name = "limits.idle_timeout"
-	LimitsRequests      Name = "limits.requests"
-	LimitsUploadsMemory Name = "limits.uploads_memory"
-	LimitsWriteTimeout  Name = "limits.write_timeout"
-	MountpathOutOfSpace Name = "mountpath.out_of_space"
-	NetTCPCongestion    Name = "net.tcp_congestion"
-	S3Domain            Name = "s3.domain"
-	S3Region            Name = "s3.region"
-	VacuumGarbage       Name = "vacuum.garbage"
-	VacuumMinAge        Name = "vacuum.min_age"
-	VolumeSealAt        Name = "volume.seal_at"
-	VolumeSize          Name = "volume.size"
+	BucketPolicy           Name = "bucket.policy"
+	ChecksumVerifyGet      Name = "checksum.verify_get"
+	ClusterBrake           Name = "cluster.brake"
+	ClusterLease           Name = "cluster.lease"
+	ClusterOutAfter        Name = "cluster.out_after"
+	LimitsBodyTimeout      Name = "limits.body_timeout"
+	LimitsConnections      Name = "limits.connections"
+	LimitsDrainTimeout     Name = "limits.drain_timeout"
+	LimitsHeaderSize       Name = "limits.header_size"
+	LimitsHeaderTimeout    Name = "limits.header_timeout"
+	LimitsIdleTimeout      Name = "limits.idle_timeout"
+	LimitsRequests         Name = "limits.requests"
+	LimitsUploadsMemory    Name = "limits.uploads_memory"
+	LimitsWriteTimeout     Name = "limits.write_timeout"
+	MountpathOutOfSpace    Name = "mountpath.out_of_space"
+	NetTCPCongestion       Name = "net.tcp_congestion"
+	RebalanceBandwidth     Name = "rebalance.bandwidth"
+	RebalanceCompression   Name = "rebalance.compression"
+	RebalanceDestRetryTime Name = "rebalance.dest_retry_time"
+	RebalanceEnabled       Name = "rebalance.enabled"
+	RebalanceMultiplier    Name = "rebalance.multiplier"
+	RebalanceQuiescent     Name = "rebalance.quiescent"
+	ResilverEnabled        Name = "resilver.enabled"
+	S3Domain               Name = "s3.domain"
+	S3Region               Name = "s3.region"
+	VacuumGarbage          Name = "vacuum.garbage"
+	VacuumMinAge           Name = "vacuum.min_age"
+	VolumeSealAt           Name = "volume.seal_at"
+	VolumeSize             Name = "volume.size"
 )
 
 // Scope says where a key may be set.
@@ -55,6 +64,7 @@ type Setting struct {
 	Type    Type
 	Default string
 	Scope   Scope
+	Restart bool   // a change takes effect at the node's next start; else at once
 	Help    string // one sentence: what it does, and its unit
 
 	min, max string // bounds of a number, as values of Type; "" for none
@@ -68,29 +78,49 @@ var settings = [...]Setting{
 		Help: "Policy of buckets that have none of their own: copies=N or ec=K+M. With one mountpath there is one copy."},
 	{Name: ChecksumVerifyGet, Type: TypeBool, Default: "true", Scope: ScopeNode,
 		Help: "Whether every block is verified before it leaves; false sends by sendfile, for clients that verify themselves."},
-	{Name: LimitsBodyTimeout, Type: TypeDuration, Default: "1m", Scope: ScopeNode, min: "1s", max: "24h",
+	{Name: ClusterBrake, Type: TypePercent, Default: "33%", Scope: ScopeCluster,
+		Help: "If more than this part of the targets, and at least two, go down within cluster.out_after, none is put out automatically."},
+	{Name: ClusterLease, Type: TypeDuration, Default: "6s", Scope: ScopeCluster, min: "2s", max: "1m",
+		Help: "Life of a target's lease: a target that is silent for so long is down, and others take its place."},
+	{Name: ClusterOutAfter, Type: TypeDuration, Default: "10m", Scope: ScopeCluster, min: "1s",
+		Help: "Time that a node is down before it is put out and what it held is copied anew."},
+	{Name: LimitsBodyTimeout, Type: TypeDuration, Default: "1m", Scope: ScopeNode, Restart: true, min: "1s", max: "24h",
 		Help: "Longest time between two bytes of a request body."},
-	{Name: LimitsConnections, Type: TypeInt, Default: "20000", Scope: ScopeNode, min: "16", max: "1000000",
+	{Name: LimitsConnections, Type: TypeInt, Default: "20000", Scope: ScopeNode, Restart: true, min: "16", max: "1000000",
 		Help: "Client connections open at a node; one more gets 503."},
-	{Name: LimitsDrainTimeout, Type: TypeDuration, Default: "30s", Scope: ScopeNode, max: "24h",
+	{Name: LimitsDrainTimeout, Type: TypeDuration, Default: "30s", Scope: ScopeNode, Restart: true, max: "24h",
 		Help: "Time that requests in flight get to end when a node stops."},
-	{Name: LimitsHeaderSize, Type: TypeSize, Default: "32KiB", Scope: ScopeNode, min: "4KiB", max: "1MiB",
+	{Name: LimitsHeaderSize, Type: TypeSize, Default: "32KiB", Scope: ScopeNode, Restart: true, min: "4KiB", max: "1MiB",
 		Help: "Bytes of a request header; more gets 431."},
-	{Name: LimitsHeaderTimeout, Type: TypeDuration, Default: "30s", Scope: ScopeNode, min: "1s", max: "24h",
+	{Name: LimitsHeaderTimeout, Type: TypeDuration, Default: "30s", Scope: ScopeNode, Restart: true, min: "1s", max: "24h",
 		Help: "Longest time from the first byte of a request header to its last."},
-	{Name: LimitsIdleTimeout, Type: TypeDuration, Default: "2m", Scope: ScopeNode, min: "1s", max: "24h",
+	{Name: LimitsIdleTimeout, Type: TypeDuration, Default: "2m", Scope: ScopeNode, Restart: true, min: "1s", max: "24h",
 		Help: "Time after which a connection without a request is closed."},
-	{Name: LimitsRequests, Type: TypeInt, Default: "4096", Scope: ScopeNode, min: "16", max: "1000000",
+	{Name: LimitsRequests, Type: TypeInt, Default: "4096", Scope: ScopeNode, Restart: true, min: "16", max: "1000000",
 		Help: "Client requests in flight at a node; one more gets 503."},
-	{Name: LimitsUploadsMemory, Type: TypeSize, Default: "128MiB", Scope: ScopeNode, min: "8MiB", max: "64GiB",
+	{Name: LimitsUploadsMemory, Type: TypeSize, Default: "128MiB", Scope: ScopeNode, Restart: true, min: "8MiB", max: "64GiB",
 		Help: "Memory of a mountpath for bodies on their way to disk; an upload waits when it is used up."},
-	{Name: LimitsWriteTimeout, Type: TypeDuration, Default: "1m", Scope: ScopeNode, min: "1s", max: "24h",
+	{Name: LimitsWriteTimeout, Type: TypeDuration, Default: "1m", Scope: ScopeNode, Restart: true, min: "1s", max: "24h",
 		Help: "Longest time in which a client accepts no byte of a reply."},
 	{Name: MountpathOutOfSpace, Type: TypePercent, Default: "90%", Scope: ScopeNode, min: "50%", max: "99%",
 		Help: "Part of a filesystem that client writes may fill at least: the space reserve is at most the rest."},
-	{Name: NetTCPCongestion, Type: TypeText, Default: "", Scope: ScopeNode, check: checkCongestion,
+	{Name: NetTCPCongestion, Type: TypeText, Default: "", Scope: ScopeNode, Restart: true, check: checkCongestion,
 		Help: "TCP congestion control of a node's connections, such as cubic or reno; empty is the system's default."},
-	{Name: S3Domain, Type: TypeText, Default: "", Scope: ScopeCluster, check: checkDomain,
+	{Name: RebalanceBandwidth, Type: TypeSize, Default: "0", Scope: ScopeNode,
+		Help: "Bytes per second that a node takes in at most while it fills; 0 is no limit."},
+	{Name: RebalanceCompression, Type: TypeText, Default: "never", Scope: ScopeCluster, check: checkCompression,
+		Help: "Whether what is moved between nodes is compressed: never or always."},
+	{Name: RebalanceDestRetryTime, Type: TypeDuration, Default: "2m", Scope: ScopeCluster, min: "1s", max: "24h",
+		Help: "How long a fill waits for a silent source."},
+	{Name: RebalanceEnabled, Type: TypeBool, Default: "true", Scope: ScopeCluster,
+		Help: "Whether objects move on their own when the map changes."},
+	{Name: RebalanceMultiplier, Type: TypeInt, Default: "2", Scope: ScopeNode, min: "1", max: "64",
+		Help: "Slots that a mountpath fills at the same time."},
+	{Name: RebalanceQuiescent, Type: TypeDuration, Default: "10s", Scope: ScopeCluster, max: "24h",
+		Help: "How long a finished run stays listed as active."},
+	{Name: ResilverEnabled, Type: TypeBool, Default: "true", Scope: ScopeNode,
+		Help: "Whether objects move on their own when the mountpaths of a target change."},
+	{Name: S3Domain, Type: TypeText, Default: "", Scope: ScopeCluster, Restart: true, check: checkDomain,
 		Help: "Domain under which buckets are hosts (bucket.s3.example.com); empty is path style only."},
 	{Name: S3Region, Type: TypeText, Default: "us-east-1", Scope: ScopeCluster, check: checkRegion,
 		Help: "Region that S3 clients sign for and that bucket locations name."},
@@ -115,16 +145,19 @@ func findSetting(name string) (*Setting, bool) {
 	return &settings[i], true
 }
 
-// settingFor finds a key that may be set on node ("" is the cluster).
+// settingFor finds a key that may be set on node, the text of an ais.NodeID ("" is the cluster).
 func settingFor(node, name string) (*Setting, error) {
 	s, ok := findSetting(name)
 	if !ok {
 		return nil, unknownKeyError(name)
 	}
-	if !utf8.ValidString(node) {
-		return nil, ais.NounErrorf(ais.Invalid, ais.NounConfig, "node %q: not valid UTF-8", node)
+	if node == "" {
+		return s, nil
 	}
-	if node != "" && s.Scope != ScopeNode {
+	if _, err := ais.ParseNodeID(node); err != nil {
+		return nil, ais.NounErrorf(ais.Invalid, ais.NounConfig, "node %.100q: %w", node, err)
+	}
+	if s.Scope != ScopeNode {
 		return nil, ais.NounErrorf(ais.Invalid, ais.NounConfig, "%s is one for the whole cluster: set it there, not on node %s", name, node)
 	}
 	return s, nil
@@ -171,6 +204,13 @@ func (s *Setting) parse(text string) (Value, error) {
 func checkCongestion(s string) error {
 	if len(s) > 15 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
 		return ais.Errorf(ais.Invalid, "%q is not the name of a congestion control, such as cubic", s)
+	}
+	return nil
+}
+
+func checkCompression(s string) error {
+	if s != "never" && s != "always" {
+		return ais.Errorf(ais.Invalid, "%q: want never or always", s)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/disk"
@@ -28,8 +27,8 @@ type State struct {
 	dir           string
 	snapshotEvery int
 
-	// current is the newest state whose command is durable. Only the holder of turn replaces it.
-	current atomic.Pointer[published]
+	// newest is the state whose command is durable. Only the holder of turn replaces it.
+	newest *Newest
 
 	// turn holds one token; who has it may append. A channel rather than a lock, so that waiting ends
 	// with the caller's context.
@@ -39,12 +38,6 @@ type State struct {
 	store   *store
 	logSize int   // commands in the log, after the snapshot
 	failure error // set once the disk failed: what the log holds is not known any more
-}
-
-// published is a view with the bell that rings when a newer one is there.
-type published struct {
-	view *View
-	next chan struct{} // closed when a newer view is published, or the state is closed
 }
 
 // Open reads the state: the newest snapshot, and the commands after it. It starts nothing. Errors are
@@ -69,9 +62,9 @@ func Open(o Options) (*State, error) {
 		turn:          make(chan struct{}, 1),
 		store:         store,
 		logSize:       logSize,
+		newest:        NewNewest(view),
 	}
 	s.turn <- struct{}{}
-	s.current.Store(&published{view: view, next: make(chan struct{})})
 	if unknown := view.Config().Unknown(); len(unknown) > 0 {
 		o.Logger.Warn("configuration passed over: unknown to this version", "keys", unknown)
 	}
@@ -82,29 +75,14 @@ func Open(o Options) (*State, error) {
 func (s *State) Begin(ctx context.Context, f FirstStart) (*Key, error) { return Begin(ctx, s, f) }
 
 // View is the newest state. It takes no lock.
-func (s *State) View() *View { return s.current.Load().view }
+func (s *State) View() *View { return s.newest.View() }
 
 // Index is the index of the newest command.
 func (s *State) Index() ais.ControlIndex { return s.View().index }
 
-// Watch waits for a state newer than after, and returns the newest. It returns ctx's error if that
-// ends first, and kind Unavailable once the state is closed. A watcher that is slow misses the states
-// between, never the last.
+// Watch implements Proposer. The error is of kind Unavailable once the state is closed.
 func (s *State) Watch(ctx context.Context, after ais.ControlIndex) (*View, error) {
-	for {
-		p := s.current.Load()
-		if p.view.index > after {
-			return p.view, nil
-		}
-		if p.next == nil {
-			return nil, ais.Errorf(ais.Unavailable, "control state in %s is closed", s.dir)
-		}
-		select {
-		case <-p.next:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
+	return s.newest.Watch(ctx, after)
 }
 
 // Propose appends a command to the log and applies it. It returns when the command is durable: the
@@ -145,17 +123,11 @@ func (s *State) Propose(ctx context.Context, c Command) (ais.ControlIndex, Resul
 	}
 	s.logSize++
 	next, result, err := s.View().Apply(at, c)
-	s.publish(next)
+	s.newest.Publish(next)
 	if s.logSize >= s.snapshotEvery {
 		s.snapshot()
 	}
 	return at, result, err
-}
-
-// publish makes a view the newest. The turn is held.
-func (s *State) publish(v *View) {
-	old := s.current.Swap(&published{view: v, next: make(chan struct{})})
-	close(old.next)
 }
 
 // fail ends all further commands. The turn is held.
@@ -183,8 +155,7 @@ func (s *State) Close() error {
 	if s.store == nil {
 		return nil
 	}
-	old := s.current.Swap(&published{view: s.View()})
-	close(old.next)
+	s.newest.Close()
 	err := s.store.close()
 	s.store = nil
 	if s.failure == nil {
