@@ -98,12 +98,12 @@ func (b *Buckets) DeleteBucket(ctx context.Context, name string) error {
 		return deletingError(bucket)
 	}
 	defer b.release(bucket.ID)
-	at, result, err := b.state.Propose(ctx, BucketDelete{ID: bucket.ID, Revision: bucket.Revision, Node: b.node, Epoch: b.epoch()})
+	_, result, err := b.state.Propose(ctx, BucketDelete{ID: bucket.ID, Revision: bucket.Revision, Node: b.node, Epoch: b.epoch()})
 	if err != nil {
 		return err
 	}
 	deleting := result.Bucket
-	if deleting == nil || deleting.Revision != at {
+	if deleting == nil || !deleting.Deleting {
 		return ais.NounErrorf(ais.Precondition, ais.NounBucket, "bucket %q: the delete was ended by another", name)
 	}
 	emptyErr := b.checkEmpty(ctx, deleting)
@@ -111,10 +111,10 @@ func (b *Buckets) DeleteBucket(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	if emptyErr != nil {
-		_, _, err := b.state.Propose(ctx, BucketUndelete{ID: deleting.ID, Revision: at})
+		_, _, err := b.state.Propose(ctx, BucketUndelete{ID: deleting.ID, Revision: deleting.Revision})
 		return errors.Join(emptyErr, err)
 	}
-	_, _, err = b.state.Propose(ctx, BucketDeleted{ID: deleting.ID, Revision: at})
+	_, _, err = b.state.Propose(ctx, BucketDeleted{ID: deleting.ID, Revision: deleting.Revision})
 	return err
 }
 

@@ -23,6 +23,14 @@ func TestProposalGolden(t *testing.T) {
 	if err != nil || id != proposalID(21) || !reflect.DeepEqual(back, c) {
 		t.Errorf("decode the golden: got %s, %+v, %v, want %s, %+v", id, back, err, proposalID(21), c)
 	}
+	if got := EntryID(b); got != id {
+		t.Errorf("id of the entry: got %s, want %s", got, id)
+	}
+	for _, none := range [][]byte{nil, []byte(goldenCommands[9]), b[:proposalHeader-1]} {
+		if got := EntryID(none); got != (ProposalID{}) {
+			t.Errorf("id of %q: got %s, want none", none, got)
+		}
+	}
 	id, back, err = DecodeProposal([]byte(goldenCommands[9]))
 	if err != nil || id != (ProposalID{}) || back.Kind() != KindKeyDelete {
 		t.Errorf("a command alone, as format 1 has it: got %s, %+v, %v", id, back, err)
