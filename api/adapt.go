@@ -18,9 +18,12 @@ import (
 	"github.com/seed9b016523/ais/front"
 )
 
-// controlMax bounds the body of a control request, and that of its reply, in bytes: both are held in
-// memory whole.
-const controlMax = 1 << 20
+// Both the body of a control request and that of its reply are held in memory whole, so both are
+// bounded, in bytes. The largest replies are the map of a large cluster and its exported state.
+const (
+	controlMax = 1 << 20
+	replyMax   = 256 << 20
+)
 
 // controlAsked is what a control route knows of its request beside the request.
 type controlAsked struct {
@@ -58,7 +61,7 @@ func (h *Handler) adapt(ctx *fasthttp.RequestCtx, who *asked, path, query []byte
 	h.control.ServeHTTP(w, r)
 	front.SetOperation(ctx, operationOf(r.Method, routing.RoutePattern()))
 	if w.overflow {
-		return ais.Errorf(ais.Internal, "the reply to %s %s has more than %d bytes", r.Method, path, controlMax)
+		return ais.Errorf(ais.Internal, "the reply to %s %s has more than %d bytes", r.Method, path, replyMax)
 	}
 	ctx.SetStatusCode(w.status)
 	for name, values := range w.header {
@@ -121,7 +124,7 @@ func (w *buffered) WriteHeader(status int) {
 
 func (w *buffered) Write(p []byte) (int, error) {
 	w.wrote = true
-	if w.overflow = w.overflow || w.body.Len()+len(p) > controlMax; w.overflow {
+	if w.overflow = w.overflow || w.body.Len()+len(p) > replyMax; w.overflow {
 		return 0, errors.New("the reply is too large")
 	}
 	return w.body.Write(p)

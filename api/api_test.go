@@ -88,10 +88,11 @@ func TestDocument(t *testing.T) {
 	}
 
 	cluster, err := c.Cluster(ctx)
-	if err != nil || len(cluster.Nodes) != 1 || cluster.State != "ok" || cluster.Version != "v1" || len(cluster.ID) != 16 {
+	if err != nil || len(cluster.Nodes) != 3 || cluster.State != "ok" || cluster.Version != "v1" || len(cluster.ID) != 16 {
 		t.Errorf("cluster: got %+v, %v", cluster, err)
 	}
-	if want := "1 mountpath in all, so an object has 1 copy, whatever the policy (copies=2) says"; len(cluster.Notes) != 1 || cluster.Notes[0] != want {
+	want := "1 mountpath of node 00000000000000aa, which holds all objects, so an object has 1 copy, whatever the policy (copies=2) says"
+	if len(cluster.Notes) != 2 || cluster.Notes[1] != want {
 		t.Errorf("notes: got %q, want %q", cluster.Notes, want)
 	}
 	if paths, err := c.Mountpaths(ctx, cluster.Nodes[0].ID); err != nil || len(paths) != 1 || paths[0].Path != "/data" {
@@ -115,6 +116,7 @@ func TestDocument(t *testing.T) {
 	if settings, err = c.Config(ctx); err != nil || len(settings) < 10 {
 		t.Errorf("configuration: got %d settings, %v", len(settings), err)
 	}
+	visitCluster(t, s, c)
 	if token, err := c.Token(ctx, time.Minute); err != nil || token.Token == "" {
 		t.Errorf("token: got %+v, %v", token, err)
 	}
@@ -142,7 +144,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 			t.Errorf("%s is routed, and openapi.yaml does not have it", r)
 		}
 	}
-	fill := strings.NewReplacer("{bucket}", "bbb", "{name}", "n", "{node}", "n")
+	fill := strings.NewReplacer("{bucket}", "bbb", "{name}", "n", "{node}", "n", "{id}", "i")
 	for _, pattern := range append(s.http.doc.Paths.InMatchingOrder(), "/v1", "/v1/", "/v1/nothing", "/v1/buckets/", "/v1/objects", "/v1/objects/b") {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} {
 			documented := false

@@ -214,33 +214,6 @@ func decodeReply(resp *http.Response, out any) error {
 	return nil
 }
 
-// Cluster gives the state of the cluster.
-func (c *Client) Cluster(ctx context.Context) (*Cluster, error) {
-	out := new(Cluster)
-	return out, c.json(ctx, http.MethodGet, "/v1/cluster", nil, nil, out)
-}
-
-// Mountpaths gives the disks of a node.
-func (c *Client) Mountpaths(ctx context.Context, node string) ([]Mountpath, error) {
-	var out Mountpaths
-	err := c.json(ctx, http.MethodGet, "/v1/nodes/"+url.PathEscape(node)+"/mountpaths", nil, nil, &out)
-	return out.Mountpaths, err
-}
-
-// Config gives all configuration keys.
-func (c *Client) Config(ctx context.Context) ([]Setting, error) {
-	var out Settings
-	err := c.json(ctx, http.MethodGet, "/v1/config", nil, nil, &out)
-	return out.Settings, err
-}
-
-// ChangeConfig sets configuration keys, all or none; nil takes a key back to its default.
-func (c *Client) ChangeConfig(ctx context.Context, change SettingsChange) ([]Setting, error) {
-	var out Settings
-	err := c.json(ctx, http.MethodPatch, "/v1/config", nil, change, &out)
-	return out.Settings, err
-}
-
 // Token makes a bearer token of the client's key; life 0 is one hour.
 func (c *Client) Token(ctx context.Context, life time.Duration) (*Token, error) {
 	in, out := TokenRequest{}, new(Token)

@@ -2,6 +2,9 @@ package api
 
 import (
 	"net/http"
+	"slices"
+
+	"github.com/go-chi/chi/v5"
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/auth"
@@ -9,24 +12,45 @@ import (
 )
 
 func (h *Handler) getConfig(w http.ResponseWriter, r *http.Request) error {
+	return h.answerConfig(w, r, "")
+}
+
+func (h *Handler) getNodeConfig(w http.ResponseWriter, r *http.Request) error {
+	id, err := h.nodeNamed(chi.URLParam(r, "node"))
+	if err != nil {
+		return err
+	}
+	return h.answerConfig(w, r, id.String())
+}
+
+func (h *Handler) changeConfig(w http.ResponseWriter, r *http.Request) error {
+	return h.setConfig(w, r, "")
+}
+
+func (h *Handler) changeNodeConfig(w http.ResponseWriter, r *http.Request) error {
+	id, err := h.nodeNamed(chi.URLParam(r, "node"))
+	if err != nil {
+		return err
+	}
+	return h.setConfig(w, r, id.String())
+}
+
+// answerConfig shows the configuration that holds on a node, or for the cluster if node is "".
+func (h *Handler) answerConfig(w http.ResponseWriter, r *http.Request, node string) error {
 	if _, err := readQuery(r); err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, showConfig(h.config.State.View().Config()))
-}
-
-func showConfig(c *control.Config) Settings {
-	out := Settings{Settings: []Setting{}}
+	c, out := h.config.State.View().ConfigOf(node), Settings{Settings: []Setting{}}
 	for _, s := range control.Settings() {
 		out.Settings = append(out.Settings, Setting{Name: string(s.Name), Value: c.Get(s.Name).String(), Default: s.Default,
-			Set: c.IsSet(s.Name), Type: s.Type.String(), Scope: s.Scope.String(), Description: s.Help})
+			Set: c.IsSet(s.Name), AtStart: s.Restart, Type: s.Type.String(), Scope: s.Scope.String(), Description: s.Help})
 	}
-	return out
+	return answer(w, http.StatusOK, out)
 }
 
-// changeConfig sets keys first and unsets others after; each of the two is all or none, and a bad name
+// setConfig sets keys first and unsets others after; each of the two is all or none, and a bad name
 // or value in either is found before anything is done.
-func (h *Handler) changeConfig(w http.ResponseWriter, r *http.Request) error {
+func (h *Handler) setConfig(w http.ResponseWriter, r *http.Request, node string) error {
 	if !askedOf(r).identity.Root {
 		return ais.Errorf(ais.Denied, "the configuration is changed with a root key")
 	}
@@ -52,17 +76,18 @@ func (h *Handler) changeConfig(w http.ResponseWriter, r *http.Request) error {
 	}
 	var commands []control.Command
 	if len(set) > 0 {
-		commands = append(commands, control.ConfigSet{Values: set})
+		commands = append(commands, control.ConfigSet{Node: node, Values: set})
 	}
 	if len(unset) > 0 {
-		commands = append(commands, control.ConfigUnset{Names: unset})
+		slices.Sort(unset)
+		commands = append(commands, control.ConfigUnset{Node: node, Names: unset})
 	}
 	for _, c := range commands {
-		if _, _, err := h.config.State.Propose(r.Context(), c); err != nil {
+		if err := h.propose(r, c); err != nil {
 			return err
 		}
 	}
-	return answer(w, http.StatusOK, showConfig(h.config.State.View().Config()))
+	return h.answerConfig(w, r, node)
 }
 
 // createToken makes a bearer token for whoever signed the request with the key itself: a token begets

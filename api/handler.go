@@ -20,7 +20,9 @@ type Config struct {
 	Uploads     Uploads
 	Buckets     Buckets
 	State       State
-	Status      Status
+	Peers       Peers
+	Operator    Operator
+	Joiner      Joiner
 	Verifier    Verifier
 	Credentials Credentials
 	Log         *slog.Logger
@@ -36,8 +38,8 @@ type Handler struct {
 
 // New makes a handler.
 func New(c Config) (*Handler, error) {
-	if c.Objects == nil || c.Uploads == nil || c.Buckets == nil || c.State == nil || c.Status == nil ||
-		c.Verifier == nil || c.Credentials == nil || c.Log == nil {
+	if c.Objects == nil || c.Uploads == nil || c.Buckets == nil || c.State == nil || c.Peers == nil ||
+		c.Operator == nil || c.Joiner == nil || c.Verifier == nil || c.Credentials == nil || c.Log == nil {
 		return nil, ais.Errorf(ais.Invalid, "api: every part of the configuration is needed")
 	}
 	h := &Handler{config: c, control: chi.NewRouter()}
@@ -71,12 +73,15 @@ func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
 }
 
 // route lets a request in and hands it on. Nothing is done for a request that is not verified, but to
-// tell it what the API is.
+// tell it what the API is, and to take the messages by which a node joins: they prove themselves.
 func (h *Handler) route(ctx *fasthttp.RequestCtx, path, query []byte) error {
 	if string(path) == documentPath && ctx.IsGet() {
 		front.SetOperation(ctx, "GET "+documentPath)
 		sendDocument(ctx)
 		return nil
+	}
+	if string(path) == joinPath && ctx.IsPost() {
+		return h.join(ctx)
 	}
 	var who asked
 	var err error

@@ -35,6 +35,7 @@ type service struct {
 	store    *memory
 	state    *control.State
 	buckets  *control.Buckets
+	fleet    *fleet
 	http     *held
 }
 
@@ -47,15 +48,6 @@ func (k keys) Secret(name string) (auth.Credential, bool) {
 		return auth.Credential{}, false
 	}
 	return auth.Credential{AccessKey: name, Secret: key.Secret, Root: key.Root}, true
-}
-
-// one is the status of a node with one mountpath.
-type one struct{}
-
-func (one) Nodes(context.Context) []api.Node {
-	return []api.Node{{ID: "00000000000000aa", State: api.StateAlive, Roles: []string{"proxy", "target"}, Version: "v1",
-		Epoch: 3, Started: time.Unix(1700000000, 0).UTC(), Endpoint: "http://127.0.0.1:8080",
-		Mountpaths: []api.Mountpath{{ID: "00000000000000bb", Path: "/data", State: api.StateEnabled, Total: 1 << 40, Free: 1 << 39, Used: 1 << 30}}}}
 }
 
 func start(t *testing.T) *service {
@@ -78,8 +70,9 @@ func start(t *testing.T) *service {
 	if err != nil {
 		t.Fatalf("verifier: %v", err)
 	}
-	h, err := api.New(api.Config{Objects: s.store, Uploads: s.store, Buckets: s.buckets, State: s.state, Status: one{},
-		Verifier: verifier, Credentials: keys{s.state}, Log: log})
+	s.fleet = newFleet(t, s.state)
+	h, err := api.New(api.Config{Objects: s.store, Uploads: s.store, Buckets: s.buckets, State: s.state,
+		Peers: s.fleet, Operator: s.fleet, Joiner: s.fleet, Verifier: verifier, Credentials: keys{s.state}, Log: log})
 	if err != nil {
 		t.Fatalf("handler: %v", err)
 	}
@@ -195,7 +188,8 @@ func (h *held) RoundTrip(r *http.Request) (*http.Response, error) {
 	h.mu.Unlock()
 	again := r.Clone(r.Context())
 	again.Body = io.NopCloser(bytes.NewReader(sent))
-	raw := strings.HasPrefix(route.Path, "/v1/objects/") || strings.HasSuffix(route.Path, ".yaml")
+	raw := strings.HasPrefix(route.Path, "/v1/objects/") || strings.HasSuffix(route.Path, ".yaml") ||
+		route.Path == "/v1/join" || strings.HasSuffix(route.Path, "/export")
 	in := &openapi3filter.RequestValidationInput{Request: again, PathParams: params, Route: route, Options: &openapi3filter.Options{
 		ExcludeRequestBody: raw, ExcludeResponseBody: raw && resp.StatusCode < 300, IncludeResponseStatus: true,
 		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, SkipSettingDefaults: true}}

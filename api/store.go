@@ -49,13 +49,6 @@ type State interface {
 	Propose(ctx context.Context, c control.Command) (ais.ControlIndex, control.Result, error)
 }
 
-// Status tells what only the running node knows. The ids and notes of the Cluster that the API shows
-// are its own business.
-type Status interface {
-	// Nodes gives all nodes. It may look at disks.
-	Nodes(ctx context.Context) []Node
-}
-
 // Verifier says who asks; *auth.Verifier is one.
 type Verifier interface {
 	Authenticate(*auth.Request) (auth.Identity, auth.Payload, error)

@@ -56,25 +56,70 @@ type ObjectPage struct {
 	Next     string   `json:"next,omitempty"`
 }
 
-// Cluster is the state of the cluster.
+// Cluster is the state of the cluster as the node that answers sees it.
 type Cluster struct {
-	ID      string   `json:"id"`
-	State   string   `json:"state"` // "ok"; "degraded" where part of a node is out of service
-	Version string   `json:"version"`
-	Nodes   []Node   `json:"nodes"`
-	Notes   []string `json:"notes"` // what the operator should know
+	ID      string     `json:"id"`
+	State   string     `json:"state"`   // "ok"; "degraded" where a node or part of one is out of service
+	Version string     `json:"version"` // of the program of the node that answers
+	Primary string     `json:"primary"` // node id; "" where none answers
+	Term    Term       `json:"term"`
+	Map     MapSummary `json:"map"`
+	Nodes   []Node     `json:"nodes"`
+	Notes   []string   `json:"notes"` // what the operator should know
 }
 
-// Node is one node of the cluster.
+// Term is the time of one primary.
+type Term struct {
+	Number int64  `json:"number"`
+	State  string `json:"state"` // "elected", "barrier", "fencing", "serving", "stopping"; "unknown" where no primary answers
+}
+
+// MapSummary says which cluster map it is.
+type MapSummary struct {
+	Generation int64 `json:"generation"`
+	Version    int64 `json:"version"`
+	Settled    int64 `json:"settled"` // the last version under which every copy was whole; 0 is none
+}
+
+// Node is one node of the cluster: what the map has of it, and as far as it can be asked, how it fares.
 type Node struct {
-	ID         string      `json:"id"`
-	State      string      `json:"state"` // "alive"
-	Roles      []string    `json:"roles"`
-	Version    string      `json:"version"` // of ais
-	Epoch      int64       `json:"epoch"`   // boot epoch: how often the node was started
-	Started    time.Time   `json:"started"`
-	Endpoint   string      `json:"endpoint"`
+	ID        string    `json:"id"`
+	Roles     []string  `json:"roles"`
+	Zone      string    `json:"zone"`
+	Weight    int64     `json:"weight"` // GiB of its mountpaths; 0 where it holds no objects
+	State     string    `json:"state"`  // "alive", "down", "out", "maintenance" or "decommission"
+	Why       string    `json:"why,omitempty"`
+	Epoch     int64     `json:"epoch"` // boot epoch: how often the node was started
+	Seat      string    `json:"seat"`  // of its log of the control state
+	Vote      bool      `json:"vote"`  // votes on the control state; the others learn it
+	Addresses Addresses `json:"addresses"`
+	Version   string    `json:"version"` // of the program
+	// Seen is when the node last renewed its lease, and Lease what is left of it, such as "5.2s"; the
+	// primary knows.
+	Seen  *time.Time `json:"seen,omitempty"`
+	Lease string     `json:"lease,omitempty"`
+	// The rest is what the node says of itself.
+	Started    *time.Time  `json:"started,omitempty"`
+	Map        int64       `json:"map,omitempty"`     // version of the map that it goes by
+	Control    int64       `json:"control,omitempty"` // index of the control state that it has applied
 	Mountpaths []Mountpath `json:"mountpaths"`
+}
+
+// Addresses are where others reach a node: host:port each.
+type Addresses struct {
+	Public  string `json:"public"`
+	Cluster string `json:"cluster"`
+	Gossip  string `json:"gossip"`
+}
+
+// Changed is the reply to a change of the cluster.
+type Changed struct {
+	Map MapSummary `json:"map"` // the newest when it was done
+}
+
+// ForceNew asks for a new generation.
+type ForceNew struct {
+	Confirm string `json:"confirm"` // the cluster's id
 }
 
 // Mountpath is one disk of a node.
@@ -86,6 +131,8 @@ type Mountpath struct {
 	// Capacity of the filesystem; 0 where it cannot be read.
 	Total int64 `json:"total"`
 	Free  int64 `json:"free"`
+	// Sharing is how many mountpaths of the node lie on this filesystem, this one included.
+	Sharing int `json:"sharing,omitempty"`
 	// Used is what volumes and index of the mountpath take.
 	Used int64 `json:"used"`
 }
@@ -100,8 +147,9 @@ type Setting struct {
 	Name        string `json:"name"` // dotted
 	Value       string `json:"value"`
 	Default     string `json:"default"`
-	Set         bool   `json:"set"`  // by someone, rather than left at its default
-	Type        string `json:"type"` // "bool", "duration", "size"…
+	Set         bool   `json:"set"`                // by someone, rather than left at its default
+	AtStart     bool   `json:"at_start,omitempty"` // a change takes effect when a node starts
+	Type        string `json:"type"`               // "bool", "duration", "size"…
 	Scope       string `json:"scope"`
 	Description string `json:"description"`
 }
@@ -113,6 +161,35 @@ type Settings struct {
 
 // SettingsChange sets configuration keys by name, all or none; null takes a key back to its default.
 type SettingsChange map[string]*string
+
+// Xaction is a job in the cluster's register.
+type Xaction struct {
+	ID         string            `json:"id"`
+	Kind       string            `json:"kind"`           // "rebalance", "resilver", "vacuum"…
+	State      string            `json:"state"`          // "pending", "assigned", "running", "completed", "failed", "aborted", "stuck" or "duplicate"
+	Node       string            `json:"node,omitempty"` // that runs it; absent where every target does its part
+	Bucket     string            `json:"bucket,omitempty"`
+	Target     string            `json:"target,omitempty"`
+	Mountpath  string            `json:"mountpath,omitempty"`
+	Volume     string            `json:"volume,omitempty"`
+	Parameters map[string]string `json:"parameters,omitempty"`
+
+	// Done so far, and in all as estimated.
+	Objects      int64 `json:"objects"`
+	Bytes        int64 `json:"bytes"`
+	ObjectsTotal int64 `json:"objects_total,omitempty"`
+	BytesTotal   int64 `json:"bytes_total,omitempty"`
+
+	Created time.Time  `json:"created"`
+	Started *time.Time `json:"started,omitempty"`
+	Ended   *time.Time `json:"ended,omitempty"`
+	Error   string     `json:"error,omitempty"`
+}
+
+// Xactions is the register: all jobs that are not finished, and those that finished last.
+type Xactions struct {
+	Xactions []Xaction `json:"xactions"`
+}
 
 // TokenRequest asks for a bearer token of the access key that signed the request.
 type TokenRequest struct {

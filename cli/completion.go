@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,23 +82,24 @@ func completeObject(ctx context.Context, g *globals, toComplete string) (names [
 	return names, more
 }
 
-func completeNodes(ctx context.Context, g *globals) (ids []string) {
+// completeJob offers ids and kinds of the jobs that there are.
+func completeJob(ctx context.Context, g *globals, _ string) (names []string, _ cobra.ShellCompDirective) {
 	ask(ctx, g, func(ctx context.Context, r *remote) error {
-		cluster, err := r.Cluster(ctx)
-		if err != nil {
-			return err
+		jobs, err := r.Xactions(ctx, "")
+		kinds := map[string]bool{}
+		for _, x := range jobs {
+			names = append(names, cobra.CompletionWithDesc(x.ID, x.Kind+", "+x.State))
+			kinds[x.Kind] = true
 		}
-		for _, n := range cluster.Nodes {
-			ids = append(ids, n.ID)
-		}
-		return nil
+		names = append(names, slices.Sorted(maps.Keys(kinds))...)
+		return err
 	})
-	return ids
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeKeys offers configuration keys with what they do; with assign, as KEY=, and behind the sign
-// what a switch can be.
-func completeKeys(ctx context.Context, g *globals, toComplete string, assign bool) (keys []string, directive cobra.ShellCompDirective) {
+// what a switch can be. For a node it offers those that may be set there.
+func completeKeys(ctx context.Context, g *globals, toComplete string, assign, ofNode bool) (keys []string, directive cobra.ShellCompDirective) {
 	directive = cobra.ShellCompDirectiveNoFileComp
 	if assign {
 		directive |= cobra.ShellCompDirectiveNoSpace
@@ -115,6 +118,9 @@ func completeKeys(ctx context.Context, g *globals, toComplete string, assign boo
 			return nil
 		}
 		for _, s := range settings {
+			if assign && ofNode && s.Scope != "node" {
+				continue
+			}
 			name := s.Name
 			if assign {
 				name += "="

@@ -16,7 +16,7 @@ import (
 func newConfig(s Surroundings, g *globals) *cobra.Command {
 	c := &cobra.Command{Use: "config", Short: "Change the configuration", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(newConfigCluster(s, g))
+	c.AddCommand(newConfigCluster(s, g), newConfigNode(s, g))
 	return c
 }
 
@@ -39,21 +39,68 @@ func newConfigCluster(s Surroundings, g *globals) *cobra.Command {
 				return err
 			}
 			settings, err := r.ChangeConfig(c.Context(), change)
-			if err != nil {
-				return err
-			}
-			if g.json {
-				return printJSON(s.Stdout, nested(settings))
-			}
-			notice(s.Stdout, "config successfully updated")
-			return nil
+			return printChanged(s, g, change, settings, err)
 		},
 	}
 	c.Flags().BoolVar(&reset, "reset", false, "take the keys back to their defaults")
 	c.ValidArgsFunction = func(c *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-		return completeKeys(c.Context(), g, toComplete, !reset)
+		return completeKeys(c.Context(), g, toComplete, !reset, false)
 	}
 	return c
+}
+
+func newConfigNode(s Surroundings, g *globals) *cobra.Command {
+	var reset bool
+	c := &cobra.Command{
+		Use:   "node NODE KEY=VALUE…  |  node NODE --reset KEY…",
+		Short: "Set configuration keys of a node over those of the cluster, all or none",
+		Long: `Set configuration keys of a node over those of the cluster, all or none. 'ais show config NODE' lists
+what holds there.`,
+		Example: `  ais config node 1a2b limits.requests=8192
+  ais config node 10.0.0.7:8080 --reset limits.requests`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			change, err := parseConfigChange(args[1:], reset)
+			if err != nil {
+				return err
+			}
+			r, err := g.connect()
+			if err != nil {
+				return err
+			}
+			n, err := r.node(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			settings, err := r.ChangeNodeConfig(c.Context(), n.ID, change)
+			return printChanged(s, g, change, settings, err)
+		},
+	}
+	c.Flags().BoolVar(&reset, "reset", false, "take the keys back to the cluster's values")
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return completeNode(c.Context(), g, toComplete)
+		}
+		return completeKeys(c.Context(), g, toComplete, !reset, true)
+	}
+	return c
+}
+
+// printChanged confirms a change, and names the keys that it does not reach at once.
+func printChanged(s Surroundings, g *globals, change api.SettingsChange, settings []api.Setting, err error) error {
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return printJSON(s.Stdout, nested(settings))
+	}
+	notice(s.Stdout, "config successfully updated")
+	for _, set := range settings {
+		if _, changed := change[set.Name]; changed && set.AtStart {
+			notice(s.Stdout, "%s takes effect when a node is started again", set.Name)
+		}
+	}
+	return nil
 }
 
 func parseConfigChange(args []string, reset bool) (api.SettingsChange, error) {
@@ -75,13 +122,6 @@ func parseConfigChange(args []string, reset bool) (api.SettingsChange, error) {
 	return change, nil
 }
 
-func newShow(s Surroundings, g *globals) *cobra.Command {
-	c := &cobra.Command{Use: "show", Short: "Show the cluster, its configuration, its disks", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(newShowCluster(s, g), newShowConfig(s, g), newShowStorage(s, g))
-	return c
-}
-
 func newShowConfig(s Surroundings, g *globals) *cobra.Command {
 	var help bool
 	c := &cobra.Command{
@@ -94,12 +134,7 @@ func newShowConfig(s Surroundings, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if args[0] != "cluster" {
-				if err := checkNode(c.Context(), r, args[0]); err != nil {
-					return err
-				}
-			}
-			settings, err := r.Config(c.Context())
+			settings, err := r.configOf(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -119,23 +154,21 @@ func newShowConfig(s Surroundings, g *globals) *cobra.Command {
 		if len(args) == 0 {
 			return append(completeNodes(c.Context(), g), "cluster"), cobra.ShellCompDirectiveNoFileComp
 		}
-		return completeKeys(c.Context(), g, toComplete, false)
+		return completeKeys(c.Context(), g, toComplete, false, false)
 	}
 	return c
 }
 
-// checkNode reports a node that is not in the cluster.
-func checkNode(ctx context.Context, r *remote, id string) error {
-	cluster, err := r.Cluster(ctx)
+// configOf gives the configuration of "cluster", or the one that holds on a node.
+func (r *remote) configOf(ctx context.Context, whose string) ([]api.Setting, error) {
+	if whose == "cluster" {
+		return r.Config(ctx)
+	}
+	n, err := r.node(ctx, whose)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, n := range cluster.Nodes {
-		if n.ID == id {
-			return nil
-		}
-	}
-	return ais.Errorf(ais.NotFound, "no node %q; 'ais show cluster' lists them", id)
+	return r.NodeConfig(ctx, n.ID)
 }
 
 // section is the keys that are named so or lie under the name.
@@ -162,7 +195,7 @@ func printConfig(s Surroundings, g *globals, settings []api.Setting, describe bo
 	}
 	for _, set := range settings {
 		def := "-"
-		if set.Set {
+		if set.Value != set.Default {
 			def = orDash(set.Default)
 		}
 		row := []string{set.Name, orDash(set.Value), def}

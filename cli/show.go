@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -9,6 +11,13 @@ import (
 
 	"github.com/seed9b016523/ais/api"
 )
+
+func newShow(s Surroundings, g *globals) *cobra.Command {
+	c := &cobra.Command{Use: "show", Short: "Show the cluster, its map, configuration, jobs, disks", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(newShowCluster(s, g), newShowMap(s, g), newShowConfig(s, g), newShowJob(s, g), newShowStorage(s, g))
+	return c
+}
 
 func newShowCluster(s Surroundings, g *globals) *cobra.Command {
 	return &cobra.Command{
@@ -33,31 +42,79 @@ func newShowCluster(s Surroundings, g *globals) *cobra.Command {
 }
 
 func printCluster(s Surroundings, g *globals, cluster *api.Cluster) error {
-	t := table{headers: []string{"NODE", "ROLES", "STATE", "MOUNTPATHS", "USED", "FREE", "STARTED", "VERSION", "ENDPOINT"}}
-	for _, n := range cluster.Nodes {
-		var used, free int64
-		serving := 0
-		for _, m := range n.Mountpaths {
-			used += m.Used
-			free = max(free, m.Free) // mountpaths may share a filesystem: their sum would promise too much
-			if m.State == "enabled" {
-				serving++
+	if !g.noHeaders {
+		notice(s.Stdout, "cluster  %s is %s", cluster.ID, cluster.State)
+		notice(s.Stdout, "primary  %s", describePrimary(cluster))
+		notice(s.Stdout, "map      %s", describeMap(cluster.Map))
+		for _, note := range cluster.Notes {
+			notice(s.Stdout, "note     %s", printable(note))
+		}
+		for _, n := range cluster.Nodes {
+			if n.Why != "" {
+				notice(s.Stdout, "note     node %s is %s: %s", n.ID, n.State, printable(n.Why))
 			}
 		}
-		t.add(n.ID, strings.Join(n.Roles, ","), n.State, fmt.Sprintf("%d/%d", serving, len(n.Mountpaths)),
-			g.units.size(used), g.units.size(free), moment(n.Started), n.Version, n.Endpoint)
+		notice(s.Stdout, "")
 	}
-	if err := t.print(s.Stdout, !g.noHeaders); err != nil {
-		return err
+	t := table{headers: []string{"NODE", "ROLES", "STATE", "VOTE", "ZONE", "EPOCH", "ADDRESS", "CAPACITY", "USED", "VERSION"}}
+	for _, n := range cluster.Nodes {
+		capacity, used := fill(g, n.Mountpaths)
+		t.add(n.ID, strings.Join(n.Roles, ","), n.State, vote(cluster, &n), orDash(n.Zone), strconv.FormatInt(n.Epoch, 10),
+			n.Addresses.Public, capacity, used, orDash(n.Version))
 	}
-	if g.noHeaders {
-		return nil
+	return t.print(s.Stdout, !g.noHeaders)
+}
+
+func describePrimary(cluster *api.Cluster) string {
+	if cluster.Primary == "" {
+		return "none answers"
 	}
-	_, err := fmt.Fprintf(s.Stdout, "\ncluster %s is %s\n", cluster.ID, cluster.State)
-	for _, note := range cluster.Notes {
-		notice(s.Stdout, "  %s", note)
+	at := ""
+	if n, err := findNode(cluster.Nodes, cluster.Primary); err == nil {
+		at = " at " + n.Addresses.Public
 	}
-	return err
+	return fmt.Sprintf("%s%s, %s, term %d", cluster.Primary, at, cluster.Term.State, cluster.Term.Number)
+}
+
+func describeMap(m api.MapSummary) string {
+	text := fmt.Sprintf("version %d, ", m.Version)
+	switch m.Settled {
+	case 0:
+		text += "nothing settled"
+	case m.Version:
+		text += "settled"
+	default:
+		text += fmt.Sprintf("settled at %d", m.Settled)
+	}
+	if m.Generation > 1 {
+		text += fmt.Sprintf(", generation %d", m.Generation)
+	}
+	return text
+}
+
+// vote is a node's part in the control state.
+func vote(cluster *api.Cluster, n *api.Node) string {
+	switch {
+	case n.ID == cluster.Primary:
+		return "primary"
+	case n.Vote:
+		return "voter"
+	}
+	return "learner"
+}
+
+// fill is the size of the filesystems under the mountpaths, each counted once, and how full they are.
+func fill(g *globals, mountpaths []api.Mountpath) (capacity, used string) {
+	var total, free float64
+	for _, m := range mountpaths {
+		share := float64(max(m.Sharing, 1))
+		total += float64(m.Total) / share
+		free += float64(m.Free) / share
+	}
+	if total == 0 {
+		return "-", "-"
+	}
+	return g.units.size(int64(math.Round(total))), strconv.FormatFloat(100*(total-free)/total, 'f', 0, 64) + "%"
 }
 
 func newShowStorage(s Surroundings, g *globals) *cobra.Command {
@@ -76,24 +133,19 @@ func newShowStorage(s Surroundings, g *globals) *cobra.Command {
 			}
 			nodes := cluster.Nodes
 			if len(args) == 1 {
-				if err := checkNode(c.Context(), r, args[0]); err != nil {
-					return err
-				}
-				mountpaths, err := r.Mountpaths(c.Context(), args[0])
+				n, err := findNode(nodes, args[0])
 				if err != nil {
 					return err
 				}
-				nodes = []api.Node{{ID: args[0], Mountpaths: mountpaths}}
+				if n.Mountpaths, err = r.Mountpaths(c.Context(), n.ID); err != nil {
+					return err
+				}
+				nodes = []api.Node{*n}
 			}
 			return printStorage(s, g, nodes)
 		},
 	}
-	c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return completeNothing(c, args, "")
-		}
-		return completeNodes(c.Context(), g), cobra.ShellCompDirectiveNoFileComp
-	}
+	c.ValidArgsFunction = completeArgs(g, completeNode)
 	return c
 }
 

@@ -42,7 +42,7 @@ func (n *node) makeDoors(c *control.Config) (*doors, error) {
 		return nil, err
 	}
 	d.api, err = api.New(api.Config{Objects: n.target, Uploads: n.target, Buckets: n.buckets, State: n.state,
-		Status: n, Verifier: d.verifier, Credentials: keys{n.state}, Log: n.log})
+		Peers: alone{n}, Operator: alone{n}, Joiner: alone{n}, Verifier: d.verifier, Credentials: keys{n.state}, Log: n.log})
 	return d, err
 }
 
