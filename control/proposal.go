@@ -78,14 +78,6 @@ func EntryID(entry []byte) (id ProposalID) {
 	return id
 }
 
-// EntryID is the proposal's id in a log entry, without a look at the command; zero if there is none.
-func EntryID(entry []byte) ProposalID {
-	if len(entry) < proposalHeader || entry[0] != proposalLayout {
-		return ProposalID{}
-	}
-	return ProposalID(entry[1:proposalHeader])
-}
-
 // recentMax is the number of proposals that the state remembers, and messageMax the bytes of an error
 // that it keeps of each. Both are part of apply: they are for ever.
 const (
