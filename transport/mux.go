@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 )
@@ -82,13 +83,10 @@ func (m *Mux) taken(r *route) bool {
 	return false
 }
 
-// find gives the route of a path, nil if there is none.
-func (m *Mux) find(path string) (found *route) {
-	if r := m.exact[path]; r != nil {
-		return r
-	}
+// longest gives the prefix of HandleHTTP that fits a path best, nil if none does.
+func (m *Mux) longest(path []byte) (found *route) {
 	for _, p := range m.prefixes {
-		if strings.HasPrefix(path, p.path) && (found == nil || len(p.path) > len(found.path)) {
+		if bytes.HasPrefix(path, []byte(p.path)) && (found == nil || len(p.path) > len(found.path)) {
 			found = p
 		}
 	}

@@ -21,7 +21,8 @@ type Address struct {
 // be used by many goroutines at once.
 //
 // Errors: what the peer answered keeps its kind and noun; a peer that cannot be reached, is not the
-// one that was meant, or went away in the middle is Unavailable; a ctx that ends is Canceled.
+// one that was meant, or went away in the middle is Unavailable; so is a ctx that ran out of time. A ctx
+// that was canceled is Canceled.
 type Network interface {
 	// Call sends a request and waits for the reply. The caller keeps request, the reply is the caller's.
 	// It is never sent twice: after Unavailable the peer may or may not have acted.
