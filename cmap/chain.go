@@ -63,18 +63,22 @@ func (c *chain) with(v ais.MapVersion, members []member) chain {
 	if slices.Equal(c.now().members, members) {
 		return *c
 	}
-	next := point{version: v, members: members}
-	// The newest first: what was changed last is what is most often changed back.
+	r, ok := c.rankingOf(members)
+	if !ok {
+		r = newRanking(members)
+	}
+	return chain{points: append(slices.Clip(c.points), point{v, members, r}), everyone: c.everyone}
+}
+
+// rankingOf is the ranking of some members, if the chain has it. The newest come first: what was
+// changed last is most often what is changed back.
+func (c *chain) rankingOf(members []member) (*ranking, bool) {
 	for _, p := range slices.Backward(c.points) {
 		if sameRanks(p.members, members) {
-			next.ranking = p.ranking
-			break
+			return p.ranking, true
 		}
 	}
-	if next.ranking == nil {
-		next.ranking = newRanking(members)
-	}
-	return chain{points: append(slices.Clip(c.points), next), everyone: c.everyone}
+	return nil, false
 }
 
 // sameRanks reports whether a and b differ at most in who is alive.

@@ -6,9 +6,6 @@ import (
 	"github.com/seed9b016523/ais"
 )
 
-// pointsMax bounds the chain of a map that is read.
-const pointsMax = 1 << 16
-
 // check is the map that a document describes.
 func (d *document) check() (*Map, error) {
 	switch {
@@ -18,9 +15,9 @@ func (d *document) check() (*Map, error) {
 		return nil, ais.Errorf(ais.Invalid, "cluster map: settled %d, cut %d, version %d: want them in order", d.Settled, d.Cut, d.Version)
 	case d.Settled != 0 && d.Base.Version != d.Settled || d.Base.Version == 0 || d.Base.Version > d.Cut:
 		return nil, ais.Errorf(ais.Invalid, "cluster map: settled %d, cut %d, but the chain begins at %d", d.Settled, d.Cut, d.Base.Version)
-	case len(d.Everyone) > 0 && d.Settled != 0:
+	case d.Everyone != nil && d.Settled != 0:
 		return nil, ais.Errorf(ais.Invalid, "cluster map: settled %d, but anybody may hold anything", d.Settled)
-	case len(d.Nodes) > NodesMax || len(d.Changes) > pointsMax:
+	case len(d.Nodes) > NodesMax || len(d.Changes) > ChangesMax:
 		return nil, ais.Errorf(ais.Exhausted, "cluster map: %d nodes, %d changes: too many", len(d.Nodes), len(d.Changes))
 	}
 	if err := d.checkNodes(); err != nil {
@@ -92,9 +89,7 @@ func (d *document) checkChain() (chain, error) {
 			return none, ais.Errorf(ais.Invalid, "cluster map: everyone is out of order")
 		}
 	}
-	if len(d.Everyone) > 0 {
-		c.everyone = d.Everyone
-	}
+	c.everyone = d.Everyone
 	return c, nil
 }
 

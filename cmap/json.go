@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"slices"
 
 	"github.com/seed9b016523/ais"
 )
@@ -19,7 +18,7 @@ type document struct {
 	Nodes      []Node         `json:"nodes"`
 	Base       baseDocument   `json:"base"`
 	Changes    []change       `json:"changes"`
-	Everyone   []ais.NodeID   `json:"everyone,omitempty"`
+	Everyone   []ais.NodeID   `json:"everyone,omitzero"`
 }
 
 type baseDocument struct {
@@ -48,45 +47,46 @@ func (m *Map) MarshalJSON() ([]byte, error) {
 	return json.Marshal(d)
 }
 
+// changeBetween is what after has else than before.
 func changeBetween(before, after *point) change {
 	c := change{Version: after.version, Set: []member{}, Gone: []ais.NodeID{}}
+	old := before.members
 	for _, m := range after.members {
-		if !slices.Contains(before.members, m) {
+		for ; len(old) > 0 && old[0].ID < m.ID; old = old[1:] {
+			c.Gone = append(c.Gone, old[0].ID)
+		}
+		if len(old) == 0 || old[0] != m {
 			c.Set = append(c.Set, m)
 		}
-	}
-	for _, m := range before.members {
-		if _, ok := findMember(after.members, m.ID); !ok {
-			c.Gone = append(c.Gone, m.ID)
+		if len(old) > 0 && old[0].ID == m.ID {
+			old = old[1:]
 		}
+	}
+	for _, m := range old {
+		c.Gone = append(c.Gone, m.ID)
 	}
 	return c
 }
 
-// apply is members with the change made.
+// apply is members, which are sorted, with the change made. If the change is not sorted the result is
+// not what was meant, which changeBetween then shows.
 func (c *change) apply(members []member) []member {
-	members = slices.Clone(members)
-	for _, m := range c.Set {
-		i, ok := findMember(members, m.ID)
-		if ok {
-			members[i] = m
-		} else {
-			members = slices.Insert(members, i, m)
+	after := make([]member, 0, len(members)+len(c.Set))
+	set, gone := c.Set, c.Gone
+	for _, m := range members {
+		for ; len(set) > 0 && set[0].ID < m.ID; set = set[1:] {
+			after = append(after, set[0])
+		}
+		switch {
+		case len(set) > 0 && set[0].ID == m.ID:
+			after, set = append(after, set[0]), set[1:]
+		case len(gone) > 0 && gone[0] == m.ID:
+			gone = gone[1:]
+		default:
+			after = append(after, m)
 		}
 	}
-	return slices.DeleteFunc(members, func(m member) bool { return slices.Contains(c.Gone, m.ID) })
-}
-
-func findMember(members []member, id ais.NodeID) (int, bool) {
-	return slices.BinarySearchFunc(members, id, func(m member, id ais.NodeID) int {
-		switch {
-		case m.ID < id:
-			return -1
-		case m.ID > id:
-			return +1
-		}
-		return 0
-	})
+	return append(after, set...)
 }
 
 // UnmarshalJSON reads what MarshalJSON gives, and refuses with Invalid whatever no map can be. m must

@@ -16,6 +16,28 @@ type Group struct {
 	Nodes   []ais.NodeID // the home first
 }
 
+// Prepare computes whatever the methods below would compute when first called, so that no request
+// waits for it: up to a second for each membership of the chain not computed yet.
+func (m *Map) Prepare() {
+	for i := range m.chain.points {
+		m.chain.points[i].ranking.row(0)
+	}
+}
+
+// Reuse is m with the rankings that another map has computed, where memberships are equal: for a map
+// that was read instead of made by a change.
+func (m *Map) Reuse(other *Map) *Map {
+	same := *m
+	same.chain.points = slices.Clone(m.chain.points)
+	for i := range same.chain.points {
+		p := &same.chain.points[i]
+		if r, ok := other.chain.rankingOf(p.members); ok {
+			p.ranking = r
+		}
+	}
+	return &same
+}
+
 // Ranks are the first members for a slot, at most RanksMax, whether alive or not.
 func (m *Map) Ranks(slot ais.Slot) []ais.NodeID {
 	p := m.chain.now()

@@ -6,13 +6,14 @@ import (
 	"github.com/seed9b016523/ais"
 )
 
-// ranking is the ranks of all slots for one membership. It is computed when first asked for, and
+// ranking is the ranks of all slots for one membership. It is computed when it is first asked for, and
 // shared by all maps of that membership.
 type ranking struct {
 	members []member // by id; Alive plays no part
-	once    sync.Once
-	stride  int
-	rows    []uint16 // stride indexes into members for each slot
+	stride  int      // ranks of each slot
+
+	once sync.Once
+	rows []uint16 // stride indexes into members for each slot; written under once
 }
 
 func newRanking(members []member) *ranking {
@@ -26,29 +27,13 @@ func (r *ranking) row(slot ais.Slot) []uint16 {
 }
 
 func (r *ranking) compute() {
-	r.rows = make([]uint16, ais.Slots*r.stride)
-	taken := make([]bool, len(r.members))
-	candidates := make([]Candidate, len(r.members))
-	for slot := range ais.Slots {
-		clear(taken)
-		row := r.rows[slot*r.stride : (slot+1)*r.stride]
-		for rank := 0; rank < r.stride; {
-			used := map[string]bool{}
-			for rank < r.stride {
-				for i, m := range r.members {
-					candidates[i] = Candidate{ID: uint64(m.ID), Weight: m.Weight}
-					if taken[i] || used[m.Zone] {
-						candidates[i].Weight = 0
-					}
-				}
-				best := Best(uint64(slot), candidates)
-				if best < 0 {
-					break
-				}
-				taken[best], used[r.members[best].Zone] = true, true
-				row[rank] = uint16(best)
-				rank++
-			}
-		}
+	if len(r.members) == 0 {
+		return // r.rows stays empty: no slot has a rank
 	}
+	d := newDealer(r.members)
+	d.findCandidates()
+	for rank := range min(balancedRanks, r.stride) {
+		d.deal(rank)
+	}
+	r.rows = d.rows(r.stride)
 }

@@ -284,6 +284,9 @@ func (m *Map) finish(before *Map) (*Map, error) {
 		return nil, ais.Errorf(ais.Precondition, "no target would be left to hold anything")
 	}
 	m.chain = before.chain.with(m.version, members)
+	if len(m.chain.points) > ChangesMax {
+		return nil, ais.Errorf(ais.Exhausted, "%d changes since map %d: they must settle first", ChangesMax, before.cut)
+	}
 	// Where there never was a target there is nothing to hand over: such a map is settled as it is,
 	// and so is the one with the first target. The last target is never removed, so a settled map
 	// without one means that there was none.
