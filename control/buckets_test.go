@@ -1,7 +1,6 @@
 package control
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/seed9b016523/ais"
-	"github.com/seed9b016523/ais/disk"
 )
 
 // emptinessFunc answers by a function.
@@ -21,7 +19,7 @@ func isEmpty(context.Context, *ais.Bucket) (bool, error) { return true, nil }
 
 func newBuckets(t *testing.T, f emptinessFunc) *Buckets {
 	t.Helper()
-	s := mustOpen(t, disk.NewMem(disk.Options{}), 1024)
+	s := NewMemory(NewView())
 	mustPropose(t, s, script()[0])
 	return NewBuckets(s, f, func() time.Time { return time.UnixMilli(5000) })
 }
@@ -180,84 +178,8 @@ func TestDeleteIsTakenBack(t *testing.T) {
 	}
 }
 
-func TestRecoverEndsADeleteThatACrashCutShort(t *testing.T) {
-	m := disk.NewMem(disk.Options{})
-	s := mustOpen(t, m, 1024)
-	for _, c := range script() {
-		s.Propose(t.Context(), c) // the last one begins a delete
-	}
-	if got, _ := s.View().Bucket("archive"); !got.Deleting {
-		t.Fatal("the script does not end with a delete")
-	}
-	again := mustOpen(t, m.Crash(nil, disk.LoseAll), 1024)
-	b := NewBuckets(again, emptinessFunc(isEmpty), time.Now)
-	if err := b.Recover(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := b.Bucket("archive"); err != nil || got.Deleting || got.ID != 15 {
-		t.Errorf("after Recover: got %+v, %v, want it to take writes", got, err)
-	}
-	if err := b.Recover(t.Context()); err != nil || again.Index() != 21 {
-		t.Errorf("a second Recover: %v, index %d, want nothing to do at 21", err, again.Index())
-	}
-}
-
-func TestFirstStart(t *testing.T) {
-	m := disk.NewMem(disk.Options{})
-	s := mustOpen(t, m, 1024)
-	_, _, err := s.Propose(t.Context(), script()[2])
-	wantError(t, "a command before the first start", err, ais.Invalid, "")
-	random := bytes.NewReader(bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9}, 20))
-	key, err := s.Begin(t.Context(), FirstStart{NowUnix: 1, Random: random})
-	if err != nil || key == nil || len(key.AccessKey) != 20 || len(key.Secret) != 40 || !key.Root {
-		t.Fatalf("first start: got %+v, %v, want a drawn root key", key, err)
-	}
-	if secret, ok := s.View().Secret(key.AccessKey); !ok || secret != key.Secret {
-		t.Errorf("the drawn key is not in the state")
-	}
-	if c := s.View().Cluster(); c.ID != 0x0807060504030201 || c.HashSeed != 0x0706050403020109 {
-		t.Errorf("identity: got %+v, want what was drawn", c)
-	}
-	key, err = s.Begin(t.Context(), FirstStart{AccessKey: "other", Secret: "other-secret"})
-	if err != nil || key != nil || len(s.View().Keys()) != 1 {
-		t.Errorf("second start: got %+v, %v, want nothing to be made", key, err)
-	}
-}
-
-func TestFirstStartIsTakenUpAfterACrash(t *testing.T) {
-	s := mustOpen(t, disk.NewMem(disk.Options{}), 1024)
-	mustPropose(t, s, script()[0])
-	key, err := s.Begin(t.Context(), FirstStart{AccessKey: "given", Secret: "given-secret", NowUnix: 1})
-	if err != nil || key.AccessKey != "given" || s.View().Cluster().ID != 0xc1 {
-		t.Errorf("got %+v, %v, want the key given, in the cluster that there was", key, err)
-	}
-}
-
-func TestFirstStartRefuses(t *testing.T) {
-	for what, f := range map[string]FirstStart{
-		"half a key":   {AccessKey: "given"},
-		"other half":   {Secret: "given-secret"},
-		"short secret": {AccessKey: "given", Secret: "1234567"},
-		"short name":   {AccessKey: "ab", Secret: "given-secret"},
-		"odd name":     {AccessKey: "a/b/c", Secret: "given-secret"},
-		"odd secret":   {AccessKey: "given", Secret: "given secret"},
-	} {
-		s := mustOpen(t, disk.NewMem(disk.Options{}), 1024)
-		mustPropose(t, s, script()[0])
-		_, err := s.Begin(t.Context(), f)
-		wantError(t, what, err, ais.Invalid, ais.NounKey)
-		if strings.Contains(err.Error(), "given-secret") {
-			t.Errorf("%s: the message tells the secret: %v", what, err)
-		}
-	}
-	s := mustOpen(t, disk.NewMem(disk.Options{}), 1024)
-	if _, err := s.Begin(t.Context(), FirstStart{Random: strings.NewReader("x")}); err == nil || s.Index() != 0 {
-		t.Errorf("without randomness: got %v at index %d, want an error at 0", err, s.Index())
-	}
-}
-
 func TestKeyRules(t *testing.T) {
-	s := mustOpen(t, disk.NewMem(disk.Options{}), 1024)
+	s := NewMemory(NewView())
 	mustPropose(t, s, script()[0])
 	root := Key{AccessKey: "root-key", Secret: "root-secret", Root: true}
 	mustPropose(t, s, KeyPut{root})

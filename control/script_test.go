@@ -2,6 +2,7 @@ package control
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/seed9b016523/ais"
@@ -39,27 +40,6 @@ func script() []Command {
 		ConfigUnset{Names: []string{"checksum.verify_get"}},                          // 19
 		BucketDelete{ID: 15, Revision: 15},                                           // 20
 	}
-}
-
-// states is the script's state after each command, as snapshot bytes, from Apply alone; [0] is empty.
-func states(t *testing.T) [][]byte {
-	t.Helper()
-	v := NewView()
-	all := [][]byte{stateBytes(t, v)}
-	for i, c := range script() {
-		v, _, _ = v.Apply(ais.ControlIndex(i+1), c)
-		all = append(all, stateBytes(t, v))
-	}
-	return all
-}
-
-func stateBytes(t *testing.T, v *View) []byte {
-	t.Helper()
-	b, err := EncodeSnapshot(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // node is a node that may join.
@@ -139,10 +119,28 @@ func scripted(t testing.TB, n int) *View {
 			t.Fatalf("encode command %d: %v", at, err)
 		}
 		next, _, err := v.ApplyEntry(at, entry)
-		if next == nil {
-			t.Fatalf("apply command %d: %v", at, err)
+		if refused := slices.Contains(refusedAt(), i+1); next == nil || refused != (err != nil) {
+			t.Fatalf("apply command %d (%s): %v, want it refused: %v", at, c.Kind(), err, refused)
 		}
 		v = next
 	}
 	return v
+}
+
+func stateBytes(t testing.TB, v *View) []byte {
+	t.Helper()
+	b, err := EncodeSnapshot(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func mustPropose(t *testing.T, p Proposer, c Command) (ais.ControlIndex, Result) {
+	t.Helper()
+	at, r, err := p.Propose(t.Context(), c)
+	if err != nil {
+		t.Fatalf("propose %s: %v", c.Kind(), err)
+	}
+	return at, r
 }

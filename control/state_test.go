@@ -33,13 +33,16 @@ func mustOpen(t *testing.T, fsys disk.FS, snapshotEvery int) *State {
 	return s
 }
 
-func mustPropose(t *testing.T, s *State, c Command) (ais.ControlIndex, Result) {
+// states is the script's state after each command, as snapshot bytes, from Apply alone; [0] is empty.
+func states(t *testing.T) [][]byte {
 	t.Helper()
-	at, r, err := s.Propose(t.Context(), c)
-	if err != nil {
-		t.Fatalf("propose %s: %v", c.Kind(), err)
+	v := NewView()
+	all := [][]byte{stateBytes(t, v)}
+	for i, c := range script() {
+		v, _, _ = v.Apply(ais.ControlIndex(i+1), c)
+		all = append(all, stateBytes(t, v))
 	}
-	return at, r
+	return all
 }
 
 func TestCommandsSurviveARestart(t *testing.T) {
