@@ -22,6 +22,9 @@ var Floors = []Package{
 	{Path: "checksum", Floor: 1, Says: "The digests that S3 clients send, computed while bytes stream by."},
 	{Path: "cmap", Floor: 1, Says: "The cluster map as an immutable value."},
 
+	{Path: "lease", Floor: 2, Says: "Who may serve, until when."},
+	{Path: "judge", Floor: 2, Says: "Which nodes are down, out, or back."},
+	{Path: "term", Floor: 2, Says: "The life of one primary's term."},
 	{Path: "volume", Floor: 2, Says: "Objects on one disk: volumes, index, slot logs, recovery, vacuum."},
 
 	{Path: "mountpath", Floor: 3, Says: "The disks of a target: identity, health, capacity, which disk a slot lies on."},
