@@ -166,14 +166,19 @@ func (d *dealer) next(slot, rank int, after *candidate) (found candidate, ok boo
 	return found, ok
 }
 
-// limits are how many slots each member may have once a rank is dealt: its fair share and 1.5
-// deviations of what chance alone would give a member of average weight; so few slots move for it.
+// limits are how many slots each member may have once a rank is dealt: its fair share and a little
+// more, 1.5 deviations of what chance alone would give a member of average weight, but 2.9 % at least.
+// With less, more slots would be turned down, and more move with each change.
 func (d *dealer) limits(rank int) []uint32 {
-	const slackShift = 16
-	slack := 3 * squareRoot(uint64(len(d.members))<<slackShift) << slackShift / (2 * 256 * 256)
+	const (
+		shift = 16
+		least = 29 << shift / 1000
+	)
+	// The deviation is √(Slots/n), of a mean of Slots/n: √n/256 of it, since √Slots is 256.
+	slack := max(least, 3*squareRoot(uint64(len(d.members))<<shift)*(1<<shift/256/256)/2)
 	limits := make([]uint32, len(d.members))
 	for i, fair := range fairShares(d.members, d.zones, rank+1) {
-		limits[i] = uint32(max((fair+shareUnit-1)/shareUnit, (fair+fair*slack>>slackShift)/shareUnit))
+		limits[i] = uint32(max((fair+shareUnit-1)/shareUnit, (fair+fair*slack>>shift)/shareUnit))
 	}
 	return limits
 }

@@ -3,6 +3,7 @@ package cmap
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/seed9b016523/ais"
 )
@@ -55,7 +56,7 @@ func Diff(old, new *Map) []Difference {
 
 // describe is a node in one line.
 func (n *Node) describe() string {
-	return fmt.Sprintf("%s %s %s", n.Roles, n.State, n.Addresses.Cluster)
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s", n.Roles, n.State, n.Addresses.Cluster))
 }
 
 func (n *Node) differences(other *Node) []Difference {

@@ -11,7 +11,7 @@ import (
 // Bounds of a map, so that whatever holds one has a bound too.
 const (
 	NodesMax   = 4096                      // nodes of a map, of all roles and states
-	ChangesMax = 4096 // changes of the chain since the last settled map
+	ChangesMax = 4096                      // changes of the chain since the last settled map
 	VersionMax = ais.MapVersion(1<<40 - 1) // a Stamp holds 40 bits
 	zoneMax    = 64                        // bytes of a zone's name
 	textMax    = 256                       // bytes of an address or a program's version
