@@ -51,6 +51,9 @@ type lease struct {
 
 // borrow takes an idle connection to an address or makes one; where too many are in use, it waits.
 func (e *Endpoint) borrow(ctx context.Context, to Address) (*lease, error) {
+	if ctx.Err() != nil {
+		return nil, contextError(ctx, to.String())
+	}
 	p, err := e.join(to)
 	if err != nil {
 		return nil, err

@@ -104,6 +104,9 @@ func (s *server) serveCall(ctx *fasthttp.RequestCtx, c *accepted, r *route) {
 	}
 	reply, err := r.call(call, c.peer, request)
 	if err != nil {
+		if call.Err() != nil && ais.KindOf(err) == ais.Internal { // the ctx's own error, likely
+			err = ais.Errorf(ais.Unavailable, "%s: %w", r.path, err)
+		}
 		refuse(&ctx.Response, err)
 		return
 	}
