@@ -27,7 +27,7 @@ const (
 // returns it. Nothing in it is changed or deleted. Errors are of kind NotFound if there is no log, and
 // Unavailable if the disk fails or a process has the log open.
 func SetAside(fsys disk.FS, dir string) (newName string, err error) {
-	if _, err := fsys.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	if there, err := exists(fsys, dir); err == nil && !there {
 		return "", ais.Errorf(ais.NotFound, "there is no control log in %s", dir)
 	}
 	if newName, err = setAside(fsys, path.Clean(dir)); err != nil {
@@ -42,6 +42,14 @@ func setAside(fsys disk.FS, dir string) (newName string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := dropReset(fsys, dir); err != nil {
+		return "", err
+	}
+	return renameAside(fsys, dir)
+}
+
+// renameAside gives a log that is locked its new name.
+func renameAside(fsys disk.FS, dir string) (newName string, err error) {
 	if newName, err = freeName(fsys, dir); err != nil {
 		return "", err
 	}
@@ -55,12 +63,12 @@ func setAside(fsys disk.FS, dir string) (newName string, err error) {
 func freeName(fsys disk.FS, dir string) (string, error) {
 	for n := 1; n <= damagedMax; n++ {
 		name := fmt.Sprintf("%s%s%d", dir, damagedInfix, n)
-		_, err := fsys.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return name, nil
-		}
+		taken, err := exists(fsys, name)
 		if err != nil {
 			return "", err
+		}
+		if !taken {
+			return name, nil
 		}
 	}
 	return "", fmt.Errorf("%d damaged logs lie beside it already", damagedMax)
@@ -78,8 +86,9 @@ func lockLog(fsys disk.FS, dir string) (io.Closer, error) {
 
 // Reset replaces the log in o.Dir, if there is one, by a new one that begins with snapshot and whose
 // only voter is seat: a cluster that lost its quorum goes on from a survivor. The old log is set aside
-// as SetAside does. No process may have the log open. A crash leaves the old log or the new one; where
-// it comes between, the next Open (or Reset) ends what was begun.
+// as SetAside does. A crash leaves the old log or the new one; which of them, the next Open settles.
+// Errors are of kind Invalid for a snapshot or a seat that cannot be, and Unavailable if the disk fails
+// or a process has the log open.
 func Reset(o Options, snapshot Snapshot, seat ais.SeatID) error {
 	if !seatUsable(uint64(seat)) {
 		return ais.Errorf(ais.Invalid, "reset the control log in %s: no log can have the seat %s", o.Dir, seat)
@@ -88,7 +97,8 @@ func Reset(o Options, snapshot Snapshot, seat ais.SeatID) error {
 	if err := checkSnapshot(&snapshot); err != nil {
 		return ais.Errorf(ais.Invalid, "reset the control log in %s: %w", o.Dir, err)
 	}
-	if err := finishReset(o); err != nil {
+	o.Dir = path.Clean(o.Dir)
+	if err := settleReset(o.FS, o.Dir); err != nil {
 		return err
 	}
 	if err := reset(o, snapshot, seat); err != nil {
@@ -97,25 +107,32 @@ func Reset(o Options, snapshot Snapshot, seat ais.SeatID) error {
 	return nil
 }
 
-func reset(o Options, snapshot Snapshot, seat ais.SeatID) error {
-	made := path.Clean(o.Dir) + resetSuffix
-	if err := disk.PebbleFS(o.FS).RemoveAll(made); err != nil {
-		return err // what a crash left of an earlier attempt cannot be cleared
+func reset(o Options, snapshot Snapshot, seat ais.SeatID) (err error) {
+	lock, err := lockLog(o.FS, o.Dir)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := dropReset(o.FS, o.Dir); err != nil {
+		return err
+	}
+	made := o.Dir + resetSuffix
 	if err := makeDir(o.FS, made); err != nil {
 		return err
 	}
 	if err := writeReset(o, made, snapshot, seat); err != nil {
 		return err
 	}
-	if _, err := o.FS.Stat(o.Dir); err == nil {
-		if _, err := setAside(o.FS, path.Clean(o.Dir)); err != nil {
-			return err
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	there, err := exists(o.FS, o.Dir)
+	if err != nil {
 		return err
 	}
-	return finishReset(o)
+	if there {
+		if _, err := renameAside(o.FS, o.Dir); err != nil {
+			return err
+		}
+	}
+	return finishReset(o.FS, o.Dir)
 }
 
 // writeReset writes the new log into a directory of its own. The promise comes last: it says that the
@@ -144,25 +161,60 @@ func writeReset(o Options, dir string, snapshot Snapshot, seat ais.SeatID) error
 	return p.close()
 }
 
-// finishReset gives a log that Reset has made whole its place, if nothing is there. A log that a crash
-// left half made is not touched: the next Reset clears it.
-func finishReset(o Options) error {
-	dir := path.Clean(o.Dir)
-	if _, err := o.FS.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return nil // if it cannot be read, who opens it will say so
-	}
-	if _, there, err := readPromise(o.FS, dir+resetSuffix); !there {
-		if err != nil {
-			return ais.Errorf(ais.KindOf(err), "control log in %s%s: %s: %w", dir, resetSuffix, promiseBase, err)
+// settleReset ends what a crash left of a reset, where there is no log in its place: what was made
+// whole becomes the log, anything less goes.
+func settleReset(fsys disk.FS, dir string) error {
+	there, err := exists(fsys, dir)
+	if err == nil && !there {
+		var whole bool
+		_, whole, err = readPromise(fsys, dir+resetSuffix)
+		switch {
+		case err != nil && !ais.IsKind(err, ais.Corrupt): // a promise that is not readable is none
+		case whole:
+			err = finishReset(fsys, dir)
+		default:
+			err = dropReset(fsys, dir)
 		}
-		return nil
-	}
-	err := o.FS.Rename(dir+resetSuffix, dir)
-	if err == nil {
-		err = o.FS.SyncDir(path.Dir(dir))
 	}
 	if err != nil {
-		return ais.Errorf(ais.Unavailable, "control log in %s: finish the reset: %w", dir, err)
+		return ais.Errorf(ais.Unavailable, "control log in %s: end a reset: %w", dir, err)
 	}
 	return nil
+}
+
+// finishReset gives what Reset has made the place of the log.
+func finishReset(fsys disk.FS, dir string) error {
+	if err := fsys.Rename(dir+resetSuffix, dir); err != nil {
+		return err
+	}
+	return fsys.SyncDir(path.Dir(dir))
+}
+
+// dropReset removes what a reset has made that did not come to pass, for the log is in its place: it
+// must not become the log when that one is set aside some day. The promise goes first: without it the
+// rest is nothing. The log's lock is held, if there is a log, or a reset may be under way.
+func dropReset(fsys disk.FS, dir string) error {
+	made := dir + resetSuffix
+	there, err := exists(fsys, made)
+	if err != nil || !there {
+		return err
+	}
+	if err := fsys.Remove(path.Join(made, promiseBase)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := fsys.SyncDir(made); err != nil {
+		return err
+	}
+	if err := disk.PebbleFS(fsys).RemoveAll(made); err != nil {
+		return err
+	}
+	return fsys.SyncDir(path.Dir(dir))
+}
+
+func exists(fsys disk.FS, name string) (bool, error) {
+	_, err := fsys.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -207,7 +207,35 @@ func TestLeftoverOfResetIsNoLog(t *testing.T) {
 		t.Errorf("beside a half-made log: %+v, want a fresh log", boot)
 	}
 	names, err := m.List("/node")
-	if got := strings.Join(names, " "); err != nil || got != "control control.new" {
+	if got := strings.Join(names, " "); err != nil || got != "control" {
 		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+// What a reset made that did not come to pass never becomes the log, not even when the one that
+// stayed is set aside.
+func TestStaleResetIsNoLog(t *testing.T) {
+	made := newDisk()
+	if err := Reset(options(made), survivor(), 77); err != nil {
+		t.Fatal(err)
+	}
+	for name, opened := range map[string]bool{"opened in between": true, "not opened": false} {
+		m := made.Clone()
+		if err := m.Rename(dir, dir+resetSuffix); err != nil {
+			t.Fatal(err)
+		}
+		if err := makeDir(m, dir); err != nil {
+			t.Fatal(err)
+		}
+		if opened {
+			l, _ := mustOpen(t, m)
+			mustClose(t, l)
+		}
+		if _, err := SetAside(m, dir); err != nil {
+			t.Fatal(err)
+		}
+		if _, boot, err := openAndClose(m); err != nil || !boot.Fresh {
+			t.Errorf("%s: %v, %+v, want a fresh log", name, err, boot)
+		}
 	}
 }

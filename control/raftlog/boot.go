@@ -3,12 +3,9 @@ package raftlog
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
-	"path"
 
 	"go.etcd.io/raft/v3/raftpb"
 
@@ -169,13 +166,4 @@ func decodeFormat(b []byte) (int, error) {
 		return 0, ais.Errorf(ais.Invalid, "the log has format %d, this ais knows up to %d: a newer ais wrote it", r.Format, formatVersion)
 	}
 	return r.Format, nil
-}
-
-// isGone reports whether a file is not there.
-func (s *store) isGone(base string) (bool, error) {
-	_, err := s.fs.Stat(path.Join(s.dir, base))
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
-	}
-	return false, err
 }

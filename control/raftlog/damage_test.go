@@ -80,7 +80,7 @@ func TestDamagedBytesAreRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for off := int64(0); off < size; off += max(1, size/48) {
+			for off := int64(0); off < size; off += max(1, size/32) {
 				damaged := m.Clone()
 				if err := damaged.Corrupt(name, off, 1<<(off%8)); err != nil {
 					t.Fatal(err)
@@ -281,4 +281,31 @@ func rawStore(t *testing.T, m *disk.Mem) *store {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// The slots of the promise take turns: where the newest is lost the one before it counts, not one of
+// long ago.
+func TestTornPromiseIsTheOneBefore(t *testing.T) {
+	for batches := uint64(2); batches <= 5; batches++ {
+		m := newDisk()
+		l, _ := mustOpen(t, m)
+		for term := range batches {
+			mustWrite(t, l, Batch{Hard: hard(term+1, 1, 0)})
+		}
+		mustClose(t, l)
+		newest, _, err := readPromise(m, dir)
+		if err != nil || newest.term != batches {
+			t.Fatalf("after %d batches: promised %v, %v", batches, newest, err)
+		}
+		for slot := range int64(2) {
+			torn := m.Clone()
+			if err := torn.Corrupt(path.Join(dir, promiseBase), slot*slotDistance+40, 0xff); err != nil {
+				t.Fatal(err)
+			}
+			left, _, err := readPromise(torn, dir)
+			if err != nil || left.sequence+1 < newest.sequence {
+				t.Errorf("after %d batches, slot %d torn: promised %v, %v, want batch %d or %d", batches, slot, left, err, newest.sequence-1, newest.sequence)
+			}
+		}
+	}
 }

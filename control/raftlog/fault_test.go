@@ -42,7 +42,7 @@ func faulty(t *testing.T, where string, m *disk.Mem, batches []Batch) (written i
 // once, or it and all after it do. Nothing panics or hangs, what was written before is there
 // afterwards, whether the machine runs on or loses its power.
 func TestDiskFailsAtEveryOperation(t *testing.T) {
-	batches, states := history(rand.New(rand.NewPCG(1, 4)), emptyModel(), 6)
+	batches, states := history(rand.New(rand.NewPCG(1, 4)), emptyModel(), 4)
 	failures := 0
 	for _, from := range []struct {
 		name  string

@@ -54,8 +54,8 @@ func (s *store) readAcknowledged() (index uint64, there bool, err error) {
 
 // dropAcknowledged removes the file, which says nothing in a log of format 2.
 func (s *store) dropAcknowledged() error {
-	gone, err := s.isGone(acknowledgedBase)
-	if gone {
+	there, err := exists(s.fs, path.Join(s.dir, acknowledgedBase))
+	if err == nil && !there {
 		return nil
 	}
 	if err == nil {

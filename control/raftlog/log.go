@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"path"
 	"sync"
 
 	"go.etcd.io/raft/v3/raftpb"
@@ -71,7 +72,8 @@ func Open(o Options) (*Log, *Boot, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	if err := finishReset(o); err != nil {
+	o.Dir = path.Clean(o.Dir)
+	if err := settleReset(o.FS, o.Dir); err != nil {
 		return nil, nil, err
 	}
 	if err := makeDir(o.FS, o.Dir); err != nil {
@@ -80,6 +82,10 @@ func Open(o Options) (*Log, *Boot, error) {
 	s, err := openStore(o.FS, o.Dir, o.Logger)
 	if err != nil {
 		return nil, nil, err
+	}
+	if err := dropReset(o.FS, o.Dir); err != nil {
+		s.abandon()
+		return nil, nil, ais.Errorf(ais.Unavailable, "control log in %s: end a reset: %w", o.Dir, err)
 	}
 	shape, boot, err := s.boot(o.Random)
 	if err != nil {

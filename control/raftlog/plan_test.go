@@ -190,12 +190,14 @@ func TestOnRealDisk(t *testing.T) {
 	if err != nil || name != o.Dir+".damaged-1" {
 		t.Errorf("set aside: %q, %v", name, err)
 	}
-	if err := Reset(o, survivor(), 77); err != nil {
-		t.Fatal(err)
+	for _, seat := range []ais.SeatID{77, 78} { // where nothing is, and over a log
+		if err := Reset(o, survivor(), seat); err != nil {
+			t.Fatal(err)
+		}
+		l, boot, err := Open(o)
+		if err != nil || boot.Seat != seat || boot.Snapshot.Index != 70 {
+			t.Fatalf("after a reset: %v, %+v", err, boot)
+		}
+		mustClose(t, l)
 	}
-	l, boot, err := Open(o)
-	if err != nil || boot.Seat != 77 || boot.Snapshot.Index != 70 {
-		t.Fatalf("after a reset: %v, %+v", err, boot)
-	}
-	mustClose(t, l)
 }
