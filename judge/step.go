@@ -17,7 +17,7 @@ func (j *Judge) Step(now ais.Instant, m *cmap.Map, l Leases) (verdicts []Verdict
 	j.forgetAccusations(now, nodes)
 	held := j.held(now, nodes)
 	if held != "" {
-		j.hold(held)
+		j.hold("%s", held)
 	} else if !l.MayReassign(now) {
 		j.hold("nobody is put down: leases of an earlier primary may still be in force")
 	}
@@ -57,7 +57,9 @@ func (j *Judge) MayReturn(now ais.Instant, id ais.NodeID) bool {
 // Holds are the reasons for which something is not done, as of the last Step: a sentence each.
 func (j *Judge) Holds() []string { return append([]string(nil), j.holds...) }
 
-func (j *Judge) hold(format string, args ...any) { j.holds = append(j.holds, fmt.Sprintf(format, args...)) }
+func (j *Judge) hold(format string, args ...any) {
+	j.holds = append(j.holds, fmt.Sprintf(format, args...))
+}
 
 // held is why nobody is judged now; empty if all may be.
 func (j *Judge) held(now ais.Instant, nodes []*node) string {
