@@ -42,6 +42,14 @@ func longChain(b *testing.B) *Map {
 
 func BenchmarkHome(b *testing.B) {
 	m := longChain(b)
+	changes := []StateChange{}
+	for i := range 50 {
+		changes = append(changes, set(i+1, Alive)...)
+	}
+	m, err := m.SetStates(changes)
+	if err != nil {
+		b.Fatal(err)
+	}
 	slot := ais.Slot(0)
 	for b.Loop() {
 		m.Home(slot)
