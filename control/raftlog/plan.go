@@ -141,7 +141,7 @@ func (p *planned) append(b Batch) error {
 // setHard takes over the term, vote and commit, and holds what the batch has so far against them.
 func (p *planned) setHard(b Batch) error {
 	n := &p.next
-	if h := b.Hard; h != nil {
+	if h := b.Hard; h.GetTerm() != 0 || h.GetVote() != 0 || h.GetCommit() != 0 { // all zero is Raft's way to say none
 		switch {
 		case h.GetTerm() < n.term:
 			return fmt.Errorf("term %d follows term %d", h.GetTerm(), n.term)

@@ -87,6 +87,7 @@ func TestSyncsOfABatch(t *testing.T) {
 		"a commit":            {Batch{Hard: hard(4, 9, 8)}, 1},
 		"nothing":             {Batch{}, 0},
 		"nothing that is new": {Batch{Hard: hard(4, 9, 6)}, 0},
+		"an empty hard state": {Batch{Hard: hard(0, 0, 0)}, 0},
 	} {
 		m := newDisk()
 		l := planLog(t, m)

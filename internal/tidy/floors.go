@@ -31,7 +31,7 @@ var Floors = []Package{
 
 	{Path: "auth", Floor: 4, Only: []int{1}, Says: "Who asks: signatures, keys, policies."},
 	{Path: "control", Floor: 4, Says: "The control state: buckets, keys, configuration, as versioned commands."},
-	{Path: "control/raftlog", Floor: 4, Says: "The Raft log and snapshot on disk."},
+	{Path: "control/raftlog", Floor: 4, Says: "What Raft must find again on disk: its log with the snapshot before it."},
 	{Path: "transport", Floor: 4, Siblings: []string{"transport/authority"}, Says: "Authenticated calls, streams of frames, passed-on requests between nodes."},
 	{Path: "transport/authority", Floor: 4, Says: "The certificates by which the nodes of a cluster know each other."},
 	{Path: "transport/join", Floor: 4, Says: "The handshake by which a node that knows the cluster's secret gets its credentials."},
