@@ -8,7 +8,7 @@ import (
 )
 
 func BenchmarkRanking(b *testing.B) {
-	for _, n := range []int{10, 100, 1000} {
+	for _, n := range []int{4, 10, 100, 1000} {
 		for _, zones := range []int{0, 10} {
 			members := cluster(1, n, zones, false)
 			b.Run(fmt.Sprintf("targets=%d/zones=%d", n, zones), func(b *testing.B) {

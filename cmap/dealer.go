@@ -113,10 +113,29 @@ func insert(list []candidate, n int, c candidate) int {
 func (d *dealer) deal(rank int) {
 	limits := d.limits(rank)
 	bids := make(bids, ais.Slots)
+	loads := slices.Clone(d.load)
 	for slot := range bids {
 		c, _ := d.next(slot, rank, nil)
 		bids[slot] = bid{c, uint16(slot)}
+		loads[c.at]++
 	}
+	// Where nobody is asked for too much, the order of the bids does not matter.
+	fits := true
+	for at, load := range loads {
+		fits = fits && load <= limits[at]
+	}
+	if fits {
+		for slot := range bids {
+			d.taken[slot][rank] = bids[slot].at
+		}
+		d.load = loads
+		return
+	}
+	d.takeBids(rank, bids, limits)
+}
+
+// takeBids takes bids, the best first, until every slot has its member of a rank.
+func (d *dealer) takeBids(rank int, bids bids, limits []uint32) {
 	bids.order()
 	for len(bids) > 0 {
 		b := bids[0]

@@ -190,6 +190,26 @@ func TestRankingGolden(t *testing.T) {
 	}
 }
 
+// Where nobody is asked for too much the bids are not put in order; doing so changes nothing.
+func TestOrderOfBidsDoesNotMatterWhereAllFit(t *testing.T) {
+	members := cluster(4, 6, 0, true)
+	quick, slow := newDealer(members), newDealer(members)
+	quick.findCandidates()
+	slow.findCandidates()
+	for rank := range balancedRanks {
+		quick.deal(rank)
+		bids := make(bids, ais.Slots)
+		for slot := range bids {
+			c, _ := slow.next(slot, rank, nil)
+			bids[slot] = bid{c, uint16(slot)}
+		}
+		slow.takeBids(rank, bids, slow.limits(rank))
+		if !slices.Equal(quick.taken, slow.taken) || !slices.Equal(quick.load, slow.load) {
+			t.Errorf("rank %d: members have %v slots, want %v as when bids are taken in order", rank, quick.load, slow.load)
+		}
+	}
+}
+
 func TestFairShares(t *testing.T) {
 	for _, c := range []struct {
 		name    string
