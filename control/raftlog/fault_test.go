@@ -70,12 +70,19 @@ func TestDiskFailsAtEveryOperation(t *testing.T) {
 			failures++
 			m.SetHook(nil)
 			for _, mode := range []disk.CrashMode{disk.KeepAll, disk.LoseAll} {
-				got, _, err := openAndClose(m.Clone().Crash(nil, mode))
+				left := m.Clone().Crash(nil, mode)
+				got, _, err := openAndClose(left)
 				low := max(0, written)
-				if err != nil {
+				switch {
+				case err != nil:
 					t.Errorf("%s: opened again (mode %d): %v", where, mode, err)
-				} else if got != states[low].String() && (low+1 >= len(states) || got != states[low+1].String()) {
+					continue
+				case got != states[low].String() && (low+1 >= len(states) || got != states[low+1].String()):
 					t.Errorf("%s: opened again (mode %d), %d batches written: got\n%s\nwant\n%s\nor what follows it", where, mode, written, got, states[low])
+				}
+				// What the page cache still had and a failed sync took for written is written again.
+				if again, _, err := openAndClose(left.Crash(nil, disk.LoseAll)); err != nil || again != got {
+					t.Errorf("%s: opened again (mode %d), then a power loss: %v, got\n%s\nwant\n%s", where, mode, err, again, got)
 				}
 			}
 		}
