@@ -326,6 +326,9 @@ func (c ConfigSet) apply(next *View, _ ais.ControlIndex) (Result, error) {
 	}
 	maps.Copy(set, c.Values)
 	next.setConfig(c.Node, set)
+	if life, err := ParseDuration(c.Values[string(ClusterLease)]); err == nil && c.Node == "" {
+		next.leaseMost = max(next.leaseMost, life)
+	}
 	return Result{}, nil
 }
 

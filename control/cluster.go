@@ -2,6 +2,7 @@ package control
 
 import (
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/seed9b016523/ais"
@@ -119,6 +120,12 @@ func (v *View) Level() uint32 { return v.level }
 // GrantIndex is the index of the last command that changed the map, what is settled, buckets or keys:
 // a lease is used only once it is applied.
 func (v *View) GrantIndex() ais.ControlIndex { return v.grantIndex }
+
+// LeaseMost is the longest life of a lease that was ever configured: what a node must reckon with that
+// does not know how long the present one has been in force.
+func (v *View) LeaseMost() time.Duration {
+	return max(v.leaseMost, v.config.Get(ClusterLease).Duration())
+}
 
 // generationGap is what indices are rounded up to for a new generation.
 const generationGap = 1 << 32

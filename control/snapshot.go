@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/cmap"
@@ -20,10 +21,11 @@ type snapshot struct {
 	Primary    Primary           `json:"primary"`
 	Secrets    *Secrets          `json:"secrets,omitempty"`
 	Map        *cmap.Map         `json:"map"`
-	Buckets    []*ais.Bucket     `json:"buckets"` // by name
-	Deletes    []Deletion        `json:"deletes"` // by bucket
-	Keys       []*Key            `json:"keys"`    // by access key
-	Config     map[string]values `json:"config"`  // by node, the cluster's under ""
+	Buckets    []*ais.Bucket     `json:"buckets"`              // by name
+	Deletes    []Deletion        `json:"deletes"`              // by bucket
+	Keys       []*Key            `json:"keys"`                 // by access key
+	Config     map[string]values `json:"config"`               // by node, the cluster's under ""
+	LeaseMost  int64             `json:"lease_most,omitempty"` // see View.LeaseMost; nanoseconds
 	Xactions   []*Xaction        `json:"xactions"`
 	Recent     []*outcome        `json:"recent"` // by index
 	nextState
@@ -55,6 +57,7 @@ func EncodeSnapshot(v *View) ([]byte, error) {
 		Deletes:    append([]Deletion{}, v.deletions...),
 		Keys:       append([]*Key{}, v.keys...),
 		Config:     v.set,
+		LeaseMost:  int64(v.leaseMost),
 		Xactions:   append([]*Xaction{}, v.xactions...),
 		Recent:     append([]*outcome{}, v.recent...),
 		nextState:  v.next,
@@ -118,6 +121,7 @@ func (s *snapshot) view() (*View, error) {
 		primary:    s.Primary,
 		secrets:    s.Secrets,
 		nodes:      s.Map,
+		leaseMost:  time.Duration(max(s.LeaseMost, 0)),
 		set:        s.Config,
 		config:     newConfig(s.Config[""]),
 		next:       s.nextState,

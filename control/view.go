@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/cmap"
@@ -30,8 +31,9 @@ type View struct {
 	xactions []*Xaction // in the order of creation; ids and keys are unique
 	recent   []*outcome // of the last proposals, by index; ids are unique; at most recentMax
 
-	set    map[string]values // what is set, by node; the cluster's under ""
-	config *Config           // the cluster's, made from set
+	leaseMost time.Duration     // see LeaseMost; 0: it was never set
+	set       map[string]values // what is set, by node; the cluster's under ""
+	config    *Config           // the cluster's, made from set
 
 	next nextState // what kinds above the level of level.go keep
 }

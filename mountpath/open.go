@@ -25,6 +25,7 @@ type Options struct {
 	Paths   []string // the directories, absolute; made if they do not exist
 	Record  string   // the target's own record, DIR/target.json; its directory must exist
 	Cluster ais.ClusterID
+	Target  ais.TargetID // whose the mountpaths must be; a new set becomes this target's. 0: whoever's, a new id
 	Logger  *slog.Logger
 
 	// AllowSharedFilesystem takes mountpaths that share a filesystem, as on a developer's machine.

@@ -43,14 +43,16 @@ func plan(o *Options, record *identity, found []*finding, newID func() (uint64, 
 	if err := belongs(o, record, authority, found); err != nil {
 		return nil, err
 	}
-	d := &decision{epoch: 1}
-	if authority == nil {
+	d := &decision{epoch: 1, target: o.Target}
+	switch {
+	case authority == nil && o.Target != 0:
+	case authority == nil:
 		id, err := newID()
 		if err != nil {
 			return nil, err
 		}
 		d.target = ais.TargetID(id)
-	} else {
+	default:
 		if authority.Epoch == ais.EpochMax {
 			return nil, ais.Errorf(ais.Exhausted, "target %s has started %d times: no boot epoch is left", authority.Target, authority.Epoch)
 		}
@@ -91,6 +93,9 @@ func newest(record *identity, found []*finding) (*identity, error) {
 func belongs(o *Options, record, authority *identity, found []*finding) error {
 	if record != nil && record.Cluster != o.Cluster {
 		return ais.Errorf(ais.Invalid, "%s is of cluster %s, this node is of cluster %s", o.Record, record.Cluster, o.Cluster)
+	}
+	if o.Target != 0 && authority != nil && authority.Target != o.Target {
+		return ais.Errorf(ais.Invalid, "the mountpaths are of target %s, this node is %s", authority.Target, o.Target)
 	}
 	seen := map[ais.MountpathID]string{}
 	for _, f := range found {

@@ -205,6 +205,9 @@ func (t *Target) SetConfig(c volume.Config) error {
 	return nil
 }
 
+// SetMapVersion stamps what is written from now on with a newer version of the cluster map.
+func (t *Target) SetMapVersion(v uint64) { t.clock.SetMapVersion(v) }
+
 func (t *Target) slot(b ais.BucketID, name string) ais.Slot { return cmap.SlotOf(t.opt.Seed, b, name) }
 
 // storeOf gives the store in which a name lies.

@@ -28,6 +28,17 @@ func NewClock(t ais.TargetID, e ais.Epoch, generation uint16, mapVersion uint64)
 	return c
 }
 
+// SetMapVersion takes a newer version of the cluster map for the stamps to come; an older one changes
+// nothing.
+func (c *Clock) SetMapVersion(v uint64) {
+	for {
+		now := c.mapVersion.Load()
+		if v <= now || c.mapVersion.CompareAndSwap(now, v) {
+			return
+		}
+	}
+}
+
 func (c *Clock) Epoch() ais.Epoch { return c.epoch }
 
 // Stamp gives a version that is newer than every one given before.

@@ -1,0 +1,60 @@
+package consensus
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/term"
+)
+
+// Status is how a machine stands, for people and tests. It shares nothing with the machine.
+type Status struct {
+	Node        ais.NodeID
+	Seat        ais.SeatID
+	Generation  ais.Generation
+	Newer       ais.Generation // a newer generation that others speak of; 0 if none does
+	NewerFrom   ais.NodeID
+	Term        ais.Term
+	State       term.State // of the own term as primary
+	Primary     ais.NodeID // 0: none is known
+	Map         ais.MapVersion
+	Index       ais.ControlIndex
+	Voters      []ais.NodeID
+	VoterSeats  []ais.SeatID
+	Voter       bool
+	LeaseUntil  ais.Instant // on the own clock; 0: no lease
+	Refused     map[string]uint64
+	Holds       []string   // of a primary: what the judge waits for, and why
+	Sightings   []Sighting // of a primary: the nodes that it has heard, by id
+	MayReassign bool       // of a primary: every lease of its predecessors has run out
+}
+
+// Sighting is what a primary knows of a node. Instants are on the primary's clock.
+type Sighting struct {
+	Node       ais.NodeID
+	At         ais.Instant // when its renewal came last
+	LeaseUntil ais.Instant // when its lease must have run out
+	Why        string      // why it was judged as it was; "" if it was not
+}
+
+// Status gives it.
+func (m *Machine) Status() Status {
+	s := Status{Node: m.cfg.Node, Seat: m.seat, Generation: m.generation(), Newer: m.newer, NewerFrom: m.newerFrom, Term: m.term,
+		State: m.duties.State(), Primary: m.primaryNode(), Map: m.Map().Version(), Index: m.view.Index(),
+		Voter: m.voter(), LeaseUntil: m.holder.Deadline(), Refused: maps.Clone(m.refused)}
+	for _, id := range m.conf.GetVoters() {
+		s.VoterSeats = append(s.VoterSeats, ais.SeatID(id))
+		if node, ok := m.seats[ais.SeatID(id)]; ok {
+			s.Voters = append(s.Voters, node)
+		}
+	}
+	slices.Sort(s.Voters)
+	if o := m.office; m.presiding() {
+		s.Holds, s.MayReassign = o.judge.Holds(), o.grantor.MayReassign(m.now)
+		for _, id := range slices.Sorted(maps.Keys(o.seen)) {
+			s.Sightings = append(s.Sightings, Sighting{Node: id, At: o.seen[id], LeaseUntil: o.grantor.Expiry(id), Why: o.why[id]})
+		}
+	}
+	return s
+}
