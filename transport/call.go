@@ -49,6 +49,7 @@ func (l *lease) call(ctx context.Context, route string, request []byte) (reply [
 	return l.readReply()
 }
 
+// isRefusal reports whether err has a kind, so that it is not of the network.
 func isRefusal(err error) bool {
 	_, ok := errors.AsType[*ais.Error](err)
 	return ok

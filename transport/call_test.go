@@ -223,6 +223,7 @@ func TestCancel(t *testing.T) {
 		if err := <-gone; !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the handler's ctx: got %v, want a deadline", err)
 		}
+		<-ctx.Done()
 		_, err = a.Call(ctx, transport.Address{Host: host}, "/hang", nil)
 		wantKind(t, "call begun past its deadline", err, ais.Unavailable)
 	})

@@ -51,7 +51,10 @@ func (l *lease) exchange(req *fasthttp.Request, resp *fasthttp.Response) (good b
 	sent := make(chan error, 1)
 	go func() {
 		err := l.sendRequest(req)
-		if err != nil {
+		switch {
+		case isRefusal(err): // of the body's reader: the peer waits for more, and must not get it
+			l.abort()
+		case err != nil:
 			_ = l.SetReadDeadline(time.Now().Add(lingerTime))
 		}
 		sent <- err
@@ -68,7 +71,7 @@ func (l *lease) exchange(req *fasthttp.Request, resp *fasthttp.Response) (good b
 	// The answer is here, or there will be none: the rest of the body does not matter. The body is the caller's
 	// again once nobody reads it.
 	_ = l.SetWriteDeadline(time.Unix(1, 0))
-	if sendErr := <-sent; sendErr != nil && err != nil && !isTimeout(sendErr) {
+	if sendErr := <-sent; err != nil && sendErr != nil && !isTimeout(sendErr) {
 		err = sendErr
 	}
 	return false, err

@@ -41,6 +41,7 @@ func (e *Endpoint) newServer(streams, calls context.Context) *server {
 	}
 	s.http = fasthttp.Server{
 		Handler:                      s.serve,
+		ErrorHandler:                 malformed,
 		ReadBufferSize:               e.config.HeaderBytes,
 		WriteBufferSize:              16 << 10,
 		MaxRequestBodySize:           prefetch,
@@ -55,6 +56,12 @@ func (e *Endpoint) newServer(streams, calls context.Context) *server {
 		Logger:                       quiet{},
 	}
 	return s
+}
+
+// malformed answers what is no request. It resets no header, as fasthttp's own does: that would have it
+// render dates, by a goroutine that never ends.
+func malformed(ctx *fasthttp.RequestCtx, err error) {
+	refuse(&ctx.Response, ais.Errorf(ais.Invalid, "request: %w", err))
 }
 
 // prefetch is how much of a body fasthttp reads before a handler is asked; the rest streams.

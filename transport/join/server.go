@@ -156,9 +156,6 @@ func (s *Server) hello(now ais.Instant, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := shared(own, m.share); err != nil {
-		return nil, err
-	}
 	var c challenge
 	copy(c.share[:], own.PublicKey().Bytes())
 	if _, err := io.ReadFull(s.random, c.nonce[:]); err != nil {
