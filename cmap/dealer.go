@@ -160,6 +160,9 @@ func (d *dealer) takeBids(rank int, bids bids, limits []uint32) {
 // next is the best candidate that a slot may have as a rank, or the best after one that turned it down.
 func (d *dealer) next(slot, rank int, after *candidate) (found candidate, ok bool) {
 	taken := d.taken[slot][:rank]
+	if after == nil && d.plain(slot, rank) {
+		return d.candidates(slot)[rank], true
+	}
 	fewest := len(taken) + 1 // taken in the zones that are open
 	for _, c := range d.candidates(slot) {
 		n := 0
@@ -183,6 +186,18 @@ func (d *dealer) next(slot, rank int, after *candidate) (found candidate, ok boo
 		}
 	}
 	return found, ok
+}
+
+// plain reports whether a slot's first ranks are its first candidates in order: no bid was turned down,
+// and the others follow as they are.
+func (d *dealer) plain(slot, ranks int) bool {
+	list := d.candidates(slot)
+	for i, at := range d.taken[slot][:ranks] {
+		if list[i].at != at {
+			return false
+		}
+	}
+	return true
 }
 
 // limits are how many slots each member may have once a rank is dealt: its fair share and a little
@@ -218,17 +233,13 @@ func (d *dealer) rows(stride int) []uint16 {
 	dealt := min(balancedRanks, stride)
 	for slot := range ais.Slots {
 		row, list := rows[slot*stride:(slot+1)*stride], d.candidates(slot)
-		copy(row, d.taken[slot][:dealt])
-		asDealt := true
-		for i, at := range row[:dealt] {
-			asDealt = asDealt && list[i].at == at
-		}
-		if asDealt { // no bid was turned down: the rest is in order
-			for i := dealt; i < stride; i++ {
+		if d.plain(slot, dealt) {
+			for i := range row {
 				row[i] = list[i].at
 			}
 			continue
 		}
+		copy(row, d.taken[slot][:dealt])
 		d.fill(row, dealt, list)
 	}
 	return rows
