@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -43,7 +44,7 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) add(id ais.NodeID, bootstrap bool) *member {
 	m := &member{id: id, disk: disk.NewMem(disk.Options{}), outcomes: map[uint64]Outcome{}}
-	if err := m.disk.MkdirAll("/d"); err != nil {
+	if err := errors.Join(m.disk.MkdirAll("/d"), m.disk.SyncDir("/")); err != nil {
 		r.t.Fatal(err)
 	}
 	r.nodes[id] = m

@@ -118,6 +118,8 @@ func (j *Judge) judge(now ais.Instant, n *node, nodes []*node, l Leases, may boo
 // judgeAlive finds whether a node is to be put down. Never while it may believe that it has a lease.
 func (j *Judge) judgeAlive(now ais.Instant, n *node, l Leases) (cmap.State, string) {
 	expiry, lease := l.Expiry(n.id), ais.Instant(j.cfg.Lease)
+	// Who has just come, come back, or started, has had no lease, and as much time as one gives to get it.
+	silent := max(expiry, n.since+lease) + lease
 	switch {
 	case now < expiry:
 		return cmap.Alive, ""
@@ -125,9 +127,9 @@ func (j *Judge) judgeAlive(now ais.Instant, n *node, l Leases) (cmap.State, stri
 		return cmap.Down, "gave its lease back"
 	case n.shunned:
 		return cmap.Down, "does not answer others, and its lease has run out"
-	case now < expiry+lease:
+	case now < silent:
 		return cmap.Alive, ""
-	case n.probe.answered && !n.probe.failing && now-n.probe.okAt < ais.Instant(probeFresh) && now < expiry+2*lease:
+	case n.probe.answered && !n.probe.failing && now-n.probe.okAt < ais.Instant(probeFresh) && now < silent+lease:
 		j.hold("node %s is put down one lease later: it does not renew, but answers the primary", n.id)
 		return cmap.Alive, ""
 	}
