@@ -158,8 +158,8 @@ func TestLevel(t *testing.T) {
 		{NodeStart{[]cmap.Start{{ID: 1, Epoch: 2, Seat: 0x101, Versions: cmap.Versions{Command: 2}}}}, ais.Precondition, "needs a newer ais"},
 		{NodeJoin{newer}, 0, ""},
 	})
-	if v.Level() != 3 {
-		t.Errorf("level: got %d, want 3", v.Level())
+	if v.Level() != 3 || !bytes.Contains(stateBytes(t, v), []byte(`"level":3`)) {
+		t.Errorf("level: got %d, want 3, in the snapshot too", v.Level())
 	}
 	for _, level := range []uint32{0, Level + 1} {
 		if err := Check(ClusterLevel{level}); !ais.IsKind(err, ais.Invalid) {

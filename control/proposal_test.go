@@ -143,6 +143,24 @@ func TestTheLast1024ProposalsAreKnown(t *testing.T) {
 	}
 }
 
+// Two states may follow one: neither changes what the other knows.
+func TestViewsDoNotShareWhatGrows(t *testing.T) {
+	v := scripted(t, len(wholeScript()))
+	for i := range 3 {
+		v, _, _ = apply(t, v, bigID(i+1), XactionCreate{Xaction{ID: fmt.Sprint("x", i), Kind: "vacuum"}})
+		before := stateBytes(t, v)
+		one, _, _ := apply(t, v, bigID(100), XactionUpdate{ID: fmt.Sprint("x", i), Revision: v.index, State: XactionRunning})
+		want := stateBytes(t, one)
+		two, _, _ := apply(t, v, bigID(101), XactionCreate{Xaction{ID: "other", Kind: "vacuum"}})
+		if one.outcomeOf(bigID(100)) == nil || two.outcomeOf(bigID(101)) == nil || two.outcomeOf(bigID(100)) != nil {
+			t.Error("a state knows the proposal of another")
+		}
+		if !bytes.Equal(stateBytes(t, one), want) || !bytes.Equal(stateBytes(t, v), before) {
+			t.Errorf("a state changed after it was made: got\n%s\nwant\n%s", stateBytes(t, one), want)
+		}
+	}
+}
+
 func TestLongRefusalsAreCut(t *testing.T) {
 	v := scripted(t, len(wholeScript()))
 	v, _, err := apply(t, v, bigID(1), KeyDelete{AccessKey: strings.Repeat("é", 5000)})

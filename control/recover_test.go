@@ -57,11 +57,13 @@ func TestEndDeletes(t *testing.T) {
 		"the second step is not proposed":          {fail: KindBucketDeleted, before: true, deleting: true},
 		"the second step is applied, nobody knows": {fail: KindBucketDeleted, gone: true},
 	} {
-		broken := true
+		broken := false
 		b := clusterBuckets(t, func(command Command) (bool, bool) {
 			hit := broken && command.Kind() == c.fail
 			return hit && c.before, hit && !c.before
 		})
+		mustPropose(t, b.state, BucketDelete{ID: 15, Revision: 45, Node: 0xa2, Epoch: 1}) // another node's
+		broken = true
 		wantError(t, what, b.DeleteBucket(t.Context(), "photos"), ais.Unavailable, "")
 		broken = false
 		if got, ok := b.state.View().Bucket("photos"); ok == c.gone || ok && got.Deleting != c.deleting {
@@ -76,6 +78,9 @@ func TestEndDeletes(t *testing.T) {
 		before := b.state.View().Index()
 		if err := b.EndDeletes(t.Context()); err != nil || b.state.View().Index() != before {
 			t.Errorf("%s: a second end: %v, index %d, want nothing to do at %d", what, err, b.state.View().Index(), before)
+		}
+		if got, err := b.Bucket("archive"); err != nil || !got.Deleting {
+			t.Errorf("%s: what another node deletes: got %+v, %v, want it untouched", what, got, err)
 		}
 		if !c.gone {
 			if err := b.DeleteBucket(t.Context(), "photos"); err != nil {
