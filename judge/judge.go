@@ -65,6 +65,7 @@ type node struct {
 	state   cmap.State // likewise
 	target  bool
 	entered ais.Instant // when the judge first saw it in this state
+	since   ais.Instant // when it first saw it in this state as this incarnation
 	fell    ais.Instant // when it first saw it down, the last time; counts in Down, and in Out if judged
 
 	renewed      ais.Instant // when a process of renewedEpoch last asked for a lease
@@ -124,7 +125,7 @@ func (j *Judge) follow(now ais.Instant, m *cmap.Map) {
 		in := &nodes[i]
 		n := j.nodes[in.ID]
 		if n == nil {
-			n = &node{id: in.ID, epoch: in.Epoch, state: in.State, verdict: in.State, entered: now, fell: now, back: now,
+			n = &node{id: in.ID, epoch: in.Epoch, state: in.State, verdict: in.State, entered: now, since: now, fell: now, back: now,
 				accusers: map[ais.NodeID]accusation{}}
 			j.nodes[in.ID] = n
 		}
@@ -142,6 +143,7 @@ func (n *node) enter(now ais.Instant, s cmap.State, e ais.Epoch) {
 		clear(n.accusers)
 		n.probe = probe{}
 	}
+	n.since = now
 	if n.state != s {
 		n.entered = now
 		switch {

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/cmap"
@@ -55,10 +56,12 @@ func (j *Judge) MayReturn(now ais.Instant, id ais.NodeID) bool {
 }
 
 // Holds are the reasons for which something is not done, as of the last Step: a sentence each.
-func (j *Judge) Holds() []string { return append([]string(nil), j.holds...) }
+func (j *Judge) Holds() []string { return slices.Clone(j.holds) }
 
 func (j *Judge) hold(format string, args ...any) {
-	j.holds = append(j.holds, fmt.Sprintf(format, args...))
+	if s := fmt.Sprintf(format, args...); !slices.Contains(j.holds, s) {
+		j.holds = append(j.holds, s)
+	}
 }
 
 // held is why nobody is judged now; empty if all may be.
@@ -161,7 +164,7 @@ func (j *Judge) judgeDown(now ais.Instant, n *node, nodes []*node, may bool) (cm
 		return cmap.Out, reason
 	}
 	if fell, targets := j.fellTogether(n, nodes); fell >= 2 && fell*100/targets > j.cfg.Brake {
-		j.hold("node %s is not put out: %d of %d targets went down within %s, more than %d %%", n.id, fell, targets, j.cfg.OutAfter, j.cfg.Brake)
+		j.hold("no target is put out: %d of %d went down within %s of one another, more than %d %%", fell, targets, j.cfg.OutAfter, j.cfg.Brake)
 		return cmap.Down, ""
 	}
 	return cmap.Out, reason
