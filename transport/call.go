@@ -114,7 +114,7 @@ func (e *Endpoint) Open(ctx context.Context, to Address, route string) (Stream, 
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		_ = d.Close()
+		cut(d.Conn)
 		return nil, e.stopped()
 	}
 	s.start()

@@ -74,12 +74,12 @@ func (e *Endpoint) Run(ctx context.Context, ln net.Listener) error {
 		_ = ln.Close()
 		return ais.Errorf(ais.Precondition, "transport: the endpoint has run already")
 	}
-	calls, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
+	calls, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
 	var sweeping sync.WaitGroup
 	swept, stop := context.WithCancel(ctx)
 	sweeping.Go(func() { e.sweep(swept) })
-	err := e.newServer(ctx, calls).run(ctx, ln, cut)
+	err := e.newServer(ctx, calls).run(ctx, ln, end)
 	stop()
 	sweeping.Wait()
 	e.shut()

@@ -39,6 +39,14 @@ type dialed struct {
 // abort ends reads and writes at once.
 func (d *dialed) abort() { _ = d.SetDeadline(time.Unix(1, 0)) }
 
+// cut closes a connection without a word: saying goodbye would wait for a peer that may be dead.
+func cut(nc net.Conn) {
+	if over, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = over.NetConn()
+	}
+	_ = nc.Close()
+}
+
 // lease is a connection of a pool in the hands of one request, bound to its ctx.
 type lease struct {
 	*dialed
@@ -170,7 +178,7 @@ func (e *Endpoint) dial(ctx context.Context, to Address) (*dialed, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		_ = nc.Close()
+		cut(nc)
 		return nil, e.stopped()
 	}
 	e.conns[d] = struct{}{}
@@ -182,7 +190,7 @@ func (e *Endpoint) hangUp(d *dialed) {
 	e.mu.Lock()
 	delete(e.conns, d)
 	e.mu.Unlock()
-	_ = d.Close()
+	cut(d.Conn)
 }
 
 // sweep closes connections that were not used for long, until ctx ends.
@@ -221,7 +229,7 @@ func (e *Endpoint) shut() {
 	e.mu.Lock()
 	e.closed = true
 	for d := range e.conns {
-		_ = d.Close()
+		cut(d.Conn)
 	}
 	clear(e.conns)
 	e.mu.Unlock()

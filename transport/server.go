@@ -68,21 +68,21 @@ func malformed(ctx *fasthttp.RequestCtx, err error) {
 const prefetch = 4 << 10
 
 // run accepts until ctx ends and returns once every connection has ended.
-func (s *server) run(ctx context.Context, ln net.Listener, cut func()) error {
+func (s *server) run(ctx context.Context, ln net.Listener, end func()) error {
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
 	err := s.accept(ctx, ln)
 	_ = ln.Close()
-	s.drain(cut)
+	s.drain(end)
 	return err
 }
 
 // drain lets requests in flight end for the drain timeout and cuts those that are left.
-func (s *server) drain(cut func()) {
+func (s *server) drain(end func()) {
 	s.draining.Store(true)
 	s.each(func(c *accepted) {
 		if c.idle.Load() {
-			_ = c.Close()
+			cut(c.Conn)
 		}
 	})
 	s.cutPending(0)
@@ -93,8 +93,8 @@ func (s *server) drain(cut func()) {
 	select {
 	case <-ended:
 	case <-timer.C:
-		cut()
-		s.each(func(c *accepted) { _ = c.Close() })
+		end()
+		s.each(func(c *accepted) { cut(c.Conn) })
 		<-ended
 	}
 }

@@ -225,19 +225,21 @@ func (s *stream) Close() error {
 // fail ends the stream for good. The first reason counts.
 func (s *stream) fail(err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
-		return
+	first := s.err == nil
+	if first {
+		s.err = err
+		close(s.done)
+		s.work.fire()
+		s.arrived.fire()
+		s.freed.fire()
 	}
-	s.err = err
-	close(s.done)
-	if s.onEnd != nil {
-		s.onEnd()
+	s.mu.Unlock()
+	if first {
+		if s.onEnd != nil {
+			s.onEnd()
+		}
+		_ = s.conn.Close() // which may take a while, where TLS cannot say goodbye
 	}
-	_ = s.conn.Close()
-	s.work.fire()
-	s.arrived.fire()
-	s.freed.fire()
 }
 
 // broken words a failure of the connection, or of the peer.
