@@ -40,6 +40,7 @@ var Floors = []Package{
 
 	{Path: "target", Floor: 5, Says: "The storage role: read, write, delete, list."},
 	{Path: "s3", Floor: 5, Says: "The S3 dialect, on a narrow store interface that it declares."},
+	{Path: "proxy", Floor: 5, Says: "The gateway role: which node answers a request, how it gets there."},
 	{Path: "api", Floor: 5, Says: "The REST API: its wire types, routes, Go client."},
 	{Path: "admin", Floor: 5, Says: "The operator's port: metrics, health, profiles."},
 
