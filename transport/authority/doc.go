@@ -13,7 +13,7 @@
 // certificate. Verify reads names strictly: what does not print as it was read is refused.
 //
 // An Identity (key, certificate, authority's certificate) is one file, identity.pem, of three PEM blocks: AIS AUTHORITY,
-// CERTIFICATE, PRIVATE KEY (PKCS #8). It is replaced by rename, so a crash leaves the old or the new one, and perhaps
+// CERTIFICATE, PRIVATE KEY (PKCS 8). It is replaced by rename, so a crash leaves the old or the new one, and perhaps
 // an identity.pem.*.new that nobody reads. The key inside was drawn on the node and never leaves it.
 //
 // No goroutines, no locks: an Authority and a Trust do not change.

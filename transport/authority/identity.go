@@ -46,7 +46,7 @@ const (
 	fileName       = "identity.pem"
 	pemCA          = "AIS AUTHORITY"
 	pemCertificate = "CERTIFICATE"
-	pemKey         = "PRIVATE KEY" // PKCS #8
+	pemKey         = "PRIVATE KEY" // PKCS 8
 )
 
 // Save writes an identity into a directory: one file, readable by its owner alone, that is there as a whole or
