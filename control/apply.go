@@ -3,6 +3,7 @@ package control
 import (
 	"maps"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/seed9b016523/ais"
@@ -326,9 +327,6 @@ func (c ConfigSet) apply(next *View, _ ais.ControlIndex) (Result, error) {
 	}
 	maps.Copy(set, c.Values)
 	next.setConfig(c.Node, set)
-	if life, err := ParseDuration(c.Values[string(ClusterLease)]); err == nil && c.Node == "" {
-		next.leaseMost = max(next.leaseMost, life)
-	}
 	return Result{}, nil
 }
 
@@ -354,6 +352,9 @@ func (c ConfigUnset) apply(next *View, _ ais.ControlIndex) (Result, error) {
 }
 
 func (v *View) setConfig(node string, set values) {
+	if before, after := leaseLife(v.set[node]), leaseLife(set); node == "" && before != after {
+		v.leaseMost = max(v.leaseMost, before, after)
+	}
 	v.set = maps.Clone(v.set)
 	if v.set == nil {
 		v.set = make(map[string]values, 1)
@@ -366,4 +367,17 @@ func (v *View) setConfig(node string, set values) {
 	if node == "" {
 		v.config = newConfig(set, nil)
 	}
+}
+
+// leaseFirst is the life of a lease where nothing is set. It is part of apply: it is for ever.
+const leaseFirst = 6 * time.Second
+
+// leaseLife is the life of a lease that the cluster's configuration sets. It does not ask the bounds that
+// this ais has for it, because they may change.
+func leaseLife(set values) time.Duration {
+	life, err := ParseDuration(set[string(ClusterLease)])
+	if err != nil {
+		return leaseFirst
+	}
+	return life
 }

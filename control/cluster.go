@@ -121,8 +121,8 @@ func (v *View) Level() uint32 { return v.level }
 // a lease is used only once it is applied.
 func (v *View) GrantIndex() ais.ControlIndex { return v.grantIndex }
 
-// LeaseMost is the longest life of a lease that was ever configured: what a node must reckon with that
-// does not know how long the present one has been in force.
+// LeaseMost is the longest life of a lease that was ever in force: what a node must reckon with that does
+// not know since when the present one is.
 func (v *View) LeaseMost() time.Duration {
 	return max(v.leaseMost, v.config.Get(ClusterLease).Duration())
 }

@@ -55,6 +55,41 @@ func TestConfigDefaults(t *testing.T) {
 	c.Get("volume.colour")
 }
 
+// What takes effect at a start only is what docs/control.md says.
+func TestSettingsThatNeedARestart(t *testing.T) {
+	for _, s := range Settings() {
+		name := string(s.Name)
+		if want := strings.HasPrefix(name, "limits.") || name == "net.tcp_congestion" || name == "s3.domain"; s.Restart != want {
+			t.Errorf("%s takes effect at a restart only: %v, want %v", name, s.Restart, want)
+		}
+	}
+}
+
+// A lease may still run that was granted under a longer life than the present one.
+func TestLeaseMost(t *testing.T) {
+	life := func(node, d string) Command {
+		return ConfigSet{Node: node, Values: map[string]string{"cluster.lease": d}}
+	}
+	v := scripted(t, 1)
+	for i, c := range []struct {
+		c    Command
+		want time.Duration
+	}{
+		{ConfigSet{Values: map[string]string{"volume.size": "64MiB"}}, 6 * time.Second},
+		{life("", "3s"), 6 * time.Second},
+		{ConfigUnset{Names: []string{"volume.size"}}, 6 * time.Second},
+		{life("", "20s"), 20 * time.Second},
+		{life("", "4s"), 20 * time.Second},
+		{life(testNode.String(), "50s"), 20 * time.Second}, // it is one for the cluster
+		{ConfigUnset{Names: []string{"cluster.lease"}}, 20 * time.Second},
+	} {
+		v, _, _ = v.Apply(v.index+1, c.c)
+		if got, again := v.LeaseMost(), reread(t, v).LeaseMost(); got != c.want || again != got {
+			t.Errorf("step %d, %v: got %s, by a snapshot %s, want %s", i, c.c, got, again, c.want)
+		}
+	}
+}
+
 func TestConfigLayers(t *testing.T) {
 	v := NewView()
 	for i, c := range []Command{

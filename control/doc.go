@@ -1,55 +1,61 @@
-// Package control holds the control state: buckets, access keys, configuration and the identity of the
-// cluster, as versioned commands applied in order.
+// Package control holds the control state: the cluster map, the primary, buckets, access keys,
+// configuration, the register of jobs and the identity of the cluster, as versioned commands applied in
+// order.
 //
-// It does not hold objects, does not decide who may do what (package auth asks it for secrets), and
-// does not yet speak to other nodes: one node applies its own commands. The parts are cut so that an
-// election and a network fit between Propose and Apply without a change of what is stored: a log of
-// indexed entries with a term, a state machine that is a pure function of that log, and snapshots.
+// It does not hold objects, does not decide who may do what (package auth asks it for secrets), who is
+// alive or who is primary: it records what was decided. It speaks to no other node. Agreement on the
+// order of commands and their way to each node is the affair of Raft, in package consensus; what lies on
+// disk is that of control/raftlog.
 //
-//	caller ── Propose(command) ──▶ check ─▶ encode ─▶ log row, synced ─▶ Apply ─▶ new View ─▶ watchers
-//	                                                      │                          │
-//	                                            Pebble in DIR/control/db   atomic pointer, read
-//	                                                      │                without a lock by
-//	                                        every 1,024 commands: snapshot  every request
+//	caller ── Propose(command) ──▶ Proposer          Check, CheckLevel
+//	                                  │ EncodeProposal(id, command)
+//	                              the log, durable
+//	                                  │ ApplyEntry, on every node in the same order
+//	                                new View ──▶ Newest ──▶ watchers, and every request, without a lock
+//	                                  │
+//	                     EncodeSnapshot, DecodeSnapshot: where the log no longer reaches back
 //
 // # The state machine
 //
-// A View is an immutable value. View.Apply(index, command) gives the next one, and asks no clock, no
-// random source and no disk: ids, times and secrets are in the command, a bucket's id is the index of
-// the command that created it. So the same log gives the same state everywhere. Rules that apply are
-// for ever. Rules that may change with a version of ais (which configuration keys there are, what a
-// bucket may be called) are asked before a command is proposed.
+// A View is an immutable value. View.ApplyEntry(index, entry) gives the next one, and asks no clock, no
+// random source and no disk: ids, times and secrets are in the command, a bucket's id and a runner's
+// token are the index of a command. So the same log gives the same state everywhere. Rules that apply
+// are for ever, and refusals are results. Rules that may change with a version of ais (which
+// configuration keys there are, what a bucket may be called) are asked before a command is proposed: by
+// Check, which knows no state.
 //
-// # Files
+// The map in it is a cmap.Map, and the commands about it are its transitions.
 //
-//	DIR/control/db             Pebble, with its log synced
-//	DIR/control/acknowledged   {"format":1,"index":n}: the last command that was acknowledged, in a row
-//	                           as below under the key "acknowledged"
+// # Proposals
 //
-// Every value in the database is a checksum (4 bytes, CRC32C of key and payload, little-endian), then the payload.
+// An entry of the log is a proposal: layout 2 (1 byte), an id of 16 random bytes, the command as JSON.
+// The state remembers the last 1,024 ids and what came of them, so a proposal that was sent again,
+// because nobody could say what had become of it, is applied once and answered as the first time. A
+// command alone (it begins with '{') is an entry of format 1.
 //
-//	key                          payload
-//	"format"                     {"format":1}
-//	"log/" + index (8 bytes BE)  layout 1 (1 byte), type 0 = command (1), term (8, LE), command (JSON)
-//	"snapshot"                   the state as JSON, with index and term of its last command
+// docs/control.md has the commands and the snapshot. A kind, a version or a field that this ais does not
+// know is refused: whoever overlooks a part of a command has another state than its peers. That is why a
+// kind has a level, and waits for the level of the cluster (CheckLevel, level.go).
 //
-// docs/control.md has the commands. A kind, a version or a field that this ais does not know is
-// refused: whoever overlooks a part of a command has another state than its peers.
+// # A node alone
+//
+// State is a Proposer for one node without Raft. It writes commands and snapshots itself, in the rows of
+// format 1, to a Pebble database with its log synced: "format", "log/" + index (8 bytes, big-endian),
+// "snapshot", each value behind a checksum (4 bytes, CRC32C of key and payload), and the index of what
+// it has acknowledged to DIR/control/acknowledged. Memory is one for tests, without a disk.
 //
 // # Crashes
 //
-// A command is acknowledged once its row is synced and its index is in "acknowledged". After a crash
-// the log ends with the last row that is whole; a command that was not acknowledged may be there or
-// not, never half. A log that ends before "acknowledged" is damage, and the state is not opened. The snapshot and the
-// removal of the log before it are one batch. Once a write has failed nothing is written any more
-// (disk.Fuse): Propose gives Unavailable, the state stays readable, and the next Open finds out what
-// is there.
+// Everything here is a function of the log; what survives is what the log holds. State acknowledges a
+// command once its row is synced and its index is in "acknowledged"; a log that ends before is damage,
+// and is not opened. Once a write has failed nothing is written any more (disk.Fuse).
 //
-// A bucket delete has two steps, with a look into the bucket between them. A crash there leaves the
-// bucket in its first step; Buckets.Recover takes it back at the next start.
+// A bucket delete has two steps, with a look into the bucket between them. The state knows who runs it:
+// if that node is gone, the primary takes the delete back (Buckets.Recover), and if the node lives but
+// could not end it, the node does (Buckets.EndDeletes).
 //
 // # Goroutines and locks
 //
-// The package starts none (Pebble has its own). State.turn is held by whoever appends; reading takes
-// no lock.
+// The package starts none. Newest is read without a lock. State.turn and Memory.mu are held by whoever
+// appends, Buckets.mu for a look into a table; none is held while another is taken.
 package control

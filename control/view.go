@@ -31,7 +31,7 @@ type View struct {
 	xactions []*Xaction // in the order of creation; ids and keys are unique
 	recent   []*outcome // of the last proposals, by index; ids are unique; at most recentMax
 
-	leaseMost time.Duration     // see LeaseMost; 0: it was never set
+	leaseMost time.Duration     // see LeaseMost; 0: it was never changed
 	set       map[string]values // what is set, by node; the cluster's under ""
 	config    *Config           // the cluster's, made from set
 
