@@ -19,8 +19,9 @@ type Lives struct {
 	until   ais.Instant   // when the last lease of that life has ended
 }
 
-// NewLives starts at now. before is the longest life that may have been set shortly before: a process that
-// starts from a snapshot cannot know, and gives LifeMax.
+// NewLives starts at now. before is the longest life to be assumed for the time before now, which a process that
+// starts from a snapshot cannot know: LifeMax is the safe answer, and costs a primary elected at once a longer
+// wait; 0 trusts that the life was not shortened just before.
 func NewLives(now ais.Instant, current, before time.Duration) Lives {
 	return Lives{current: current, longer: before, until: now + ais.Instant(before)}
 }
