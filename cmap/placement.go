@@ -94,6 +94,15 @@ func (m *Map) SettledHome(slot ais.Slot) (ais.NodeID, bool) {
 	return p.members[row[0]].ID, true
 }
 
+// SoleSettledHome is the SettledHome of every slot, where that is one target.
+func (m *Map) SoleSettledHome() (ais.NodeID, bool) {
+	members := m.chain.points[0].members
+	if len(members) != 1 {
+		return 0, false
+	}
+	return members[0].ID, true
+}
+
 // Groups are the groups of a slot for a count of copies, from the cut, or the settled map, to now;
 // equal neighbours are one. In a generation in which nothing was settled or cut yet, the first is all targets,
 // with version 0.

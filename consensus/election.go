@@ -89,6 +89,7 @@ func (m *Machine) followOwnNode() {
 		m.renewAt = m.now // the primary waits for this node to have it
 	}
 	m.holder.Applied(m.now, m.Map().Version(), m.view.Index())
+	m.renew()
 }
 
 // leave hands the office over, and gives the lease back.

@@ -236,6 +236,9 @@ func (r *Replica) Watch(ctx context.Context, after ais.ControlIndex) (*control.V
 	}
 }
 
+// Changed is closed when there is a newer state than the present one.
+func (r *Replica) Changed() <-chan struct{} { return r.current.Load().next }
+
 // SetPrimary asks this node, if it is primary, to hand the office over.
 func (r *Replica) SetPrimary(ctx context.Context, to ais.NodeID) error {
 	return r.step(ctx, SetPrimary{Node: to})

@@ -32,12 +32,19 @@ type Body struct {
 // instead of through the connection's buffer.
 const directRead = 2 << 10
 
+// bodyKey is where the body of a request lies that came through another port than that of a Server.
+type bodyKey struct{}
+
 // RequestBody is the body of the request. It is the same value at every call.
 func RequestBody(ctx *fasthttp.RequestCtx) *Body {
 	if c, ok := ctx.Conn().(*conn); ok {
 		return &c.body
 	}
+	if b, ok := ctx.UserValue(bodyKey{}).(*Body); ok {
+		return b
+	}
 	b := &Body{size: int64(ctx.Request.Header.ContentLength())}
+	ctx.SetUserValue(bodyKey{}, b)
 	if s := ctx.RequestBodyStream(); s != nil {
 		b.other = s
 	} else {

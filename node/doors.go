@@ -23,26 +23,31 @@ type doors struct {
 }
 
 // configured is the configuration of this node as it is now.
-func (n *node) configured() *control.Config { return n.state.View().ConfigOf(n.id()) }
+func (n *node) configured() *control.Config { return n.replica.View().ConfigOf(n.id()) }
 
 // id is the node's name in the cluster.
-func (n *node) id() string { return n.disks.Target().String() }
+func (n *node) id() string { return n.record.Node.String() }
 
 func (n *node) makeDoors(c *control.Config) (*doors, error) {
 	d := &doors{}
 	gate := auth.Default()
 	gate.Region = c.Get(control.S3Region).Text()
+	gate.ClusterKey = n.replica.View().Secrets().TicketKey
+	var objects store = noStore{}
+	if n.target != nil {
+		objects = leasedStore{store: n.target, lease: n.leased}
+	}
 	var err error
-	if d.verifier, err = auth.NewVerifier(gate, keys{n.state}); err != nil {
+	if d.verifier, err = auth.NewVerifier(gate, keys{n.replica}); err != nil {
 		return nil, err
 	}
-	d.s3, err = s3.New(s3.Config{Objects: n.target, Uploads: n.target, Buckets: n.buckets, Verifier: d.verifier,
+	d.s3, err = s3.New(s3.Config{Objects: objects, Uploads: objects, Buckets: n.buckets, Verifier: d.verifier,
 		Region: gate.Region, Domains: domains(c), Host: n.id(), Log: n.log})
 	if err != nil {
 		return nil, err
 	}
-	d.api, err = api.New(api.Config{Objects: n.target, Uploads: n.target, Buckets: n.buckets, State: n.state,
-		Peers: alone{n}, Operator: alone{n}, Joiner: alone{n}, Verifier: d.verifier, Credentials: keys{n.state}, Log: n.log})
+	d.api, err = api.New(api.Config{Objects: objects, Uploads: objects, Buckets: n.buckets, State: n.replica,
+		Peers: peers{n}, Operator: operator{n}, Joiner: joiner{n}, Verifier: d.verifier, Credentials: keys{n.replica}, Log: n.log})
 	return d, err
 }
 
@@ -50,11 +55,28 @@ func domains(c *control.Config) []string {
 	return strings.Fields(c.Get(control.S3Domain).Text())
 }
 
-// frontHandlers are the doors as the public port sees them: whichever are the newest.
+// frontHandlers are what the public port serves: the gateway, which sends to the right node what is not for
+// this one, and behind it the doors.
 func (n *node) frontHandlers() front.Handlers {
+	h := n.doorHandlers()
+	h.S3, h.API = n.gateway.S3, n.gateway.API
+	return h
+}
+
+// doorHandlers are the doors: whichever are the newest.
+func (n *node) doorHandlers() front.Handlers {
 	return front.Handlers{
-		S3:  func(ctx *fasthttp.RequestCtx) { n.doors.Load().s3.Serve(ctx) },
-		API: func(ctx *fasthttp.RequestCtx) { n.doors.Load().api.Serve(ctx) },
+		S3: func(ctx *fasthttp.RequestCtx) {
+			if d := n.doors.Load(); !n.cutOff(ctx, d.s3.ErrorBody) {
+				d.s3.Serve(ctx)
+			}
+		},
+		API: func(ctx *fasthttp.RequestCtx) {
+			path, _ := front.Target(ctx)
+			if d := n.doors.Load(); isControl(string(path)) || !n.cutOff(ctx, d.api.ErrorBody) {
+				d.api.Serve(ctx)
+			}
+		},
 		S3Error: func(status int, message, id string) (string, []byte) {
 			return n.doors.Load().s3.ErrorBody(status, message, id)
 		},
@@ -62,6 +84,21 @@ func (n *node) frontHandlers() front.Handlers {
 			return n.doors.Load().api.ErrorBody(status, message, id)
 		},
 	}
+}
+
+// cutOff answers a request where this node may not answer from its state: buckets and keys may have changed
+// without it. What it holds of objects is guarded on its own.
+func (n *node) cutOff(ctx *fasthttp.RequestCtx, errorBody func(status int, message, id string) (string, []byte)) bool {
+	err := n.leased()
+	if err == nil {
+		return false
+	}
+	contentType, body := errorBody(fasthttp.StatusServiceUnavailable, err.Error(), string(front.RequestID(ctx)))
+	ctx.Response.SetStatusCode(fasthttp.StatusServiceUnavailable)
+	ctx.Response.Header.SetContentType(contentType)
+	ctx.Response.Header.Set("Retry-After", "1")
+	ctx.Response.SetBodyRaw(body)
+	return true
 }
 
 // frontConfig takes the limits of the public port from the configuration.
@@ -80,7 +117,7 @@ func frontConfig(c *control.Config) front.Config {
 }
 
 // keys shows the access keys of the control state to the gate.
-type keys struct{ state *control.State }
+type keys struct{ state control.Proposer }
 
 // Secret implements auth.Keys.
 func (k keys) Secret(accessKey string) (auth.Credential, bool) {
@@ -94,9 +131,9 @@ func (k keys) Secret(accessKey string) (auth.Credential, bool) {
 // followConfig applies changes of the configuration while the node runs. What is fixed when the port
 // is opened (limits, the domain of host names, congestion control) changes at the next start.
 func (n *node) followConfig(ctx context.Context) error {
-	view := n.state.View()
+	view := n.replica.View()
 	for {
-		next, err := n.state.Watch(ctx, view.Index())
+		next, err := n.replica.Watch(ctx, view.Index())
 		if err != nil {
 			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 				return nil
@@ -118,8 +155,10 @@ func (n *node) followConfig(ctx context.Context) error {
 }
 
 func (n *node) applyConfig(c *control.Config) error {
-	if err := n.target.SetConfig(volumeConfig(c)); err != nil {
-		return err
+	if n.target != nil {
+		if err := n.target.SetConfig(volumeConfig(c)); err != nil {
+			return err
+		}
 	}
 	d, err := n.makeDoors(c)
 	if err != nil {

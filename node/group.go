@@ -12,9 +12,11 @@ import (
 type phase int
 
 const (
-	frontPhase phase = iota // what takes requests: drained first
-	storePhase              // what they need
-	lastPhase               // what shows how it goes
+	frontPhase   phase = iota // what takes requests: drained first
+	leavePhase                // what says goodbye to the other nodes
+	storePhase                // what requests needed
+	controlPhase              // what keeps this node a part of the cluster
+	lastPhase                 // what shows how it goes
 	phases
 )
 

@@ -32,6 +32,13 @@ func (n *node) reportHealth() admin.Health {
 	if !h.Ready {
 		return h
 	}
+	if err := n.leased(); err != nil {
+		h.Problems = append(h.Problems, err.Error())
+		h.Ready = false
+	}
+	if n.target == nil {
+		return h
+	}
 	serving := 0
 	for _, m := range n.target.Status() {
 		if m.Err != nil {
@@ -41,7 +48,7 @@ func (n *node) reportHealth() admin.Health {
 		serving++
 		h.Problems = append(h.Problems, storeProblems(&m)...)
 	}
-	h.Ready = serving > 0
+	h.Ready = h.Ready && serving > 0
 	return h
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/cmap"
+	"github.com/seed9b016523/ais/consensus"
 	"github.com/seed9b016523/ais/control"
 	"github.com/seed9b016523/ais/disk"
 	"github.com/seed9b016523/ais/volume"
@@ -28,19 +29,29 @@ func Offline(ctx context.Context, cfg Config, s Surroundings, rebuild bool, use 
 	if err := n.lock(); err != nil {
 		return err
 	}
-	if n.state, err = control.Open(control.Options{FS: disk.OS(), Dir: state, Logger: n.log}); err != nil {
+	if n.record, _, err = readRecord(cfg.Dir); err != nil {
 		return err
 	}
-	n.closers = append(n.closers, n.state.Close)
+	if err := n.openLog(); err != nil {
+		return err
+	}
+	n.closers = append(n.closers, n.closeLog)
+	if err := n.identifyByState(ctx); err != nil {
+		return err
+	}
+	view, err := consensus.StateOf(n.boot, false)
+	if err != nil {
+		return err
+	}
 	if err := n.openDisks(ctx); err != nil {
 		return err
 	}
 	var errs []error
-	clock := volume.NewClock(n.disks.Target(), n.disks.Epoch(), firstGeneration, firstMapVersion)
+	clock := volume.NewClock(n.disks.Target(), n.disks.Epoch(), uint16(view.Map().Generation()), uint64(view.Map().Version()))
 	for i, p := range n.disks.Paths() {
 		err := p.Err()
 		if err == nil {
-			err = n.useStore(ctx, i, clock, rebuild, use)
+			err = n.useStore(ctx, i, view, clock, rebuild, use)
 		}
 		if err != nil {
 			errs = append(errs, ais.Errorf(ais.KindOf(err), "mountpath %s: %w", p.Dir, err))
@@ -50,13 +61,13 @@ func Offline(ctx context.Context, cfg Config, s Surroundings, rebuild bool, use 
 }
 
 // useStore opens and runs the store of one mountpath for as long as use takes.
-func (n *node) useStore(ctx context.Context, i int, clock *volume.Clock, rebuild bool, use func(context.Context, string, *volume.Store) error) error {
-	p, seed := n.disks.Paths()[i], uint64(n.state.View().Cluster().HashSeed)
+func (n *node) useStore(ctx context.Context, i int, view *control.View, clock *volume.Clock, rebuild bool, use func(context.Context, string, *volume.Store) error) error {
+	p, seed := n.disks.Paths()[i], uint64(view.Cluster().HashSeed)
 	st, err := volume.Open(ctx, volume.Options{
 		FS: p.FS, Dir: p.Data(), Cluster: n.disks.Cluster(), Target: n.disks.Target(), Mountpath: p.ID, Clock: clock,
 		Slot:   func(b ais.BucketID, name string) ais.Slot { return cmap.SlotOf(seed, b, name) },
 		Copies: func(ais.BucketID) uint8 { return 1 },
-		Config: volumeConfig(n.configured()), Logger: n.log, Rebuild: rebuild,
+		Config: volumeConfig(view.ConfigOf(n.record.Node.String())), Logger: n.log, Rebuild: rebuild,
 		Now: func() int64 { return time.Now().UnixMilli() },
 	})
 	if err != nil {

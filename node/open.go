@@ -4,54 +4,125 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"path/filepath"
 	"time"
 
+	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/control"
-	"github.com/seed9b016523/ais/disk"
 	"github.com/seed9b016523/ais/front"
 	"github.com/seed9b016523/ais/mountpath"
 )
 
-// open opens the parts from the bottom up: control state, disks, objects, doors. It returns when all
-// that the last life had acknowledged can be served.
-func (n *node) open(g *group) error {
+// firstLease is how long a start waits for a lease before it opens the public port without one.
+const firstLease = time.Second
+
+// open opens the parts from the bottom up: who this node is, the control state, the other nodes, objects,
+// doors. It returns when all that the last life had acknowledged can be served.
+func (n *node) open(g *group) (err error) {
 	ctx := g.ctx
-	if err := n.openState(ctx); err != nil {
+	if n.record, _, err = readRecord(n.cfg.Dir); err != nil {
 		return err
 	}
-	if err := n.openDisks(ctx); err != nil {
+	if err := n.openLog(); err != nil {
 		return err
 	}
-	if err := n.openTarget(ctx); err != nil {
+	n.closers = append(n.closers, n.closeLog)
+	if err := n.identify(ctx); err != nil {
 		return err
 	}
-	g.start("target", storePhase, n.target.Run) // from here on: it is Run that closes the stores
-	n.buckets = control.NewBuckets(n.state, n.target, time.Now)
-	if err := n.buckets.Recover(ctx); err != nil {
+	if err := n.openSecret(); err != nil {
 		return err
 	}
-	d, err := n.makeDoors(n.configured())
-	if err != nil {
+	if n.joining() {
+		if err := n.admission(ctx); err != nil {
+			return err
+		}
+	}
+	if err := n.beginEpoch(ctx); err != nil {
 		return err
 	}
-	n.doors.Store(d)
-	n.front = front.New(frontConfig(n.configured()), n.frontHandlers(), n.log)
-	n.metrics.MustRegister(n.front.Metrics())
-	return nil
+	if err := n.openCluster(g); err != nil {
+		return err
+	}
+	if err := n.openObjects(g); err != nil {
+		return err
+	}
+	return n.openDoors()
 }
 
-// openState opens the control state, and gives it identity and root key at the first start.
-func (n *node) openState(ctx context.Context) (err error) {
-	n.state, err = control.Open(control.Options{FS: disk.OS(), Dir: filepath.Join(n.cfg.Dir, "control"), Logger: n.log})
+// joining reports whether this node has no state yet, and is to get it from others.
+func (n *node) joining() bool { return n.emptyLog() && !n.record.Forming }
+
+// emptyLog reports whether the control log holds nothing: it was made just now, or by a start that did
+// not come far.
+func (n *node) emptyLog() bool { return n.boot.Snapshot.Index == 0 && len(n.boot.Entries) == 0 }
+
+// openCluster makes this node a part of its cluster: it returns when the map knows this process.
+func (n *node) openCluster(g *group) error {
+	ctx := g.ctx
+	if err := n.startReplica(g); err != nil {
+		return err
+	}
+	if err := n.openGateway(); err != nil {
+		return err
+	}
+	certified := n.certified()
+	if certified {
+		if err := n.startEndpoint(g); err != nil {
+			return err
+		}
+	}
+	if n.joining() {
+		if err := n.join(ctx, n.clusterHosts); err != nil {
+			return err
+		}
+	} else if err := n.begin(ctx); err != nil {
+		return err
+	}
+	if err := n.await(ctx, func(v *control.View) bool { return v.Cluster().ID != 0 && v.Secrets() != nil }); err != nil {
+		return err
+	}
+	if id := n.replica.View().Cluster().ID; id != n.record.Cluster {
+		return ais.Errorf(ais.Invalid, "the control state is of cluster %s, this node of cluster %s", id, n.record.Cluster)
+	}
+	if !certified {
+		if err := n.certify(); err != nil {
+			return err
+		}
+		if err := n.startEndpoint(g); err != nil {
+			return err
+		}
+	}
+	n.openJoins()
+	if err := n.startGossip(g); err != nil {
+		return err
+	}
+	g.start("other nodes", controlPhase, n.followPeers)
+	g.start("generation", controlPhase, n.followGeneration)
+	return n.await(ctx, n.recorded)
+}
+
+// begin gives a new cluster what it needs: identity, secrets, a root key, its first node. A node of a
+// cluster that exists already only finds that all of it is there.
+func (n *node) begin(ctx context.Context) error {
+	me, known := n.replica.View().Map().Node(n.record.Node)
+	if !n.record.Forming && n.replica.View().Secrets() != nil && known && me.Seat == n.boot.Seat {
+		return nil
+	}
+	key, err := control.Begin(ctx, n.replica, control.FirstStart{AccessKey: n.cfg.RootAccessKey, Secret: n.cfg.RootSecretKey,
+		Cluster: n.record.Cluster, NowUnix: time.Now().UnixMilli(), Random: rand.Reader, Secrets: newSecrets})
 	if err != nil {
 		return err
 	}
-	n.closers = append(n.closers, n.state.Close)
-	key, err := n.state.Begin(ctx, control.FirstStart{AccessKey: n.cfg.RootAccessKey, Secret: n.cfg.RootSecretKey,
-		NowUnix: time.Now().UnixMilli(), Random: rand.Reader})
-	if err != nil {
-		return err
+	if !known || me.Seat != n.boot.Seat {
+		if _, _, err := n.replica.Propose(ctx, control.NodeJoin{Node: n.self()}); err != nil {
+			return err
+		}
+	}
+	if n.record.Forming {
+		n.record.Forming = false
+		if err := n.record.write(n.cfg.Dir); err != nil {
+			return err
+		}
 	}
 	if key != nil && n.cfg.RootAccessKey == "" {
 		_, err = fmt.Fprintf(n.surroundings.Announce, `This is the first start. The root key, shown this once; keep it:
@@ -64,19 +135,45 @@ func (n *node) openState(ctx context.Context) (err error) {
 	return err
 }
 
+// openObjects opens the stores of a target, and waits a while for the lease under which they serve.
+func (n *node) openObjects(g *group) error {
+	if n.disks != nil {
+		if err := n.openTarget(g.ctx); err != nil {
+			return err
+		}
+		g.start("target", storePhase, n.target.Run) // from here on: it is Run that closes the stores
+		g.start("cluster map", storePhase, n.followMap)
+	}
+	g.start("lease", leavePhase, n.leave)
+	return n.awaitLease(g.ctx, firstLease)
+}
+
+// openDoors makes what answers clients.
+func (n *node) openDoors() error {
+	d, err := n.makeDoors(n.configured())
+	if err != nil {
+		return err
+	}
+	n.doors.Store(d)
+	n.front = front.New(frontConfig(n.configured()), n.frontHandlers(), n.log)
+	n.metrics.MustRegister(n.front.Metrics())
+	return nil
+}
+
 // openDisks makes the mountpaths' directories, and opens them.
 func (n *node) openDisks(ctx context.Context) (err error) {
-	n.disks, err = mountpath.Open(ctx, mountpath.Options{
-		FS: disk.OS(), Paths: n.cfg.Mountpaths, Record: filepath.Join(n.cfg.Dir, "target.json"),
-		Cluster: n.state.View().Cluster().ID, Logger: n.log,
-		AllowSharedFilesystem: n.cfg.AllowSharedFilesystem, AllowMissing: n.cfg.AllowMissing,
-		Lock: mountpath.LockFile,
-	})
+	n.disks, err = mountpath.Open(ctx, n.mountpaths())
 	if err != nil {
 		return err
 	}
 	n.closers = append(n.closers, n.disks.Close)
-	id := n.disks.Target().String()
-	n.health.id.Store(&id)
 	return nil
+}
+
+// closeLog closes the control log, unless the replica does.
+func (n *node) closeLog() error {
+	if n.logOwned {
+		return nil
+	}
+	return n.raftLog.Close()
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"io"
 	"log/slog"
@@ -15,10 +16,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/consensus"
 	"github.com/seed9b016523/ais/control"
+	"github.com/seed9b016523/ais/control/raftlog"
 	"github.com/seed9b016523/ais/front"
 	"github.com/seed9b016523/ais/mountpath"
+	"github.com/seed9b016523/ais/proxy"
 	"github.com/seed9b016523/ais/target"
+	"github.com/seed9b016523/ais/transport"
+	"github.com/seed9b016523/ais/transport/join"
 )
 
 // Surroundings is what a node gets from the process that it runs in.
@@ -30,7 +36,28 @@ type Surroundings struct {
 
 // Run runs a node until ctx is canceled, then drains and stops it. It returns when everything that it
 // started has ended; the error is the first of a part that failed, or nil after an ordinary stop.
-func Run(ctx context.Context, cfg Config, s Surroundings) (err error) {
+//
+// A node whose control state is to be replaced (its cluster has gone on without it in a newer generation,
+// or the operator starts one here) stops and starts again within Run.
+func Run(ctx context.Context, cfg Config, s Surroundings) error {
+	for {
+		err := runOnce(ctx, cfg, s)
+		switch {
+		case errors.Is(err, errForceNew):
+			err = ForceNew(ctx, cfg, s, "")
+		case errors.Is(err, errOutdated):
+			err = setStateAside(cfg, s)
+		default:
+			return err
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// runOnce runs a node until it stops, for whatever reason.
+func runOnce(ctx context.Context, cfg Config, s Surroundings) (err error) {
 	n := &node{cfg: cfg, surroundings: s, log: s.Log, metrics: newRegistry(s.Version), began: time.Now()}
 	defer func() { err = errors.Join(err, n.close()) }()
 	if err := n.lock(); err != nil {
@@ -45,6 +72,7 @@ func Run(ctx context.Context, cfg Config, s Surroundings) (err error) {
 	// The public one is opened when there is something to serve: until then clients are refused at
 	// once, and may go to another node.
 	g := newGroup(ctx)
+	n.group = g
 	g.start("admin port", lastPhase, func(ctx context.Context) error { return n.admin().Run(ctx, adminPort) })
 	if err := n.openAndServe(g); err != nil {
 		g.fail(err)
@@ -66,7 +94,7 @@ func (n *node) openAndServe(g *group) error {
 	g.start("public port", frontPhase, func(ctx context.Context) error { return n.front.Run(ctx, publicPort) })
 	g.start("configuration", storePhase, n.followConfig)
 	n.health.ready.Store(true)
-	n.log.Info("ready", "listen", publicPort.Addr(), "admin", n.cfg.Admin, "node", n.disks.Target(),
+	n.log.Info("ready", "listen", publicPort.Addr(), "admin", n.cfg.Admin, "node", n.record.Node,
 		"congestion", congestion, "took", time.Since(n.began).Round(time.Millisecond))
 	return nil
 }
@@ -80,9 +108,26 @@ type node struct {
 	began        time.Time
 	health       health
 
-	state   *control.State
-	disks   *mountpath.Set
-	target  *target.Target
+	record     record // who this node is
+	secret     []byte // what joins are proved by
+	logOptions raftlog.Options
+	raftLog    *raftlog.Log
+	boot       *raftlog.Boot
+	logOwned   bool // the replica closes the log
+
+	group     *group
+	network   *lateNetwork
+	book      *book
+	postman   *consensus.Postman
+	replica   *consensus.Replica
+	endpoint  *transport.Endpoint
+	authority ed25519.PublicKey // of the cluster's authority
+	joins     func() (*join.Server, error)
+	gateway   *proxy.Gateway
+
+	disks   *mountpath.Set                // nil on a node that is no target
+	target  *target.Target                // nil likewise
+	opened  atomic.Pointer[target.Target] // the same, once it is open
 	buckets *control.Buckets
 	front   *front.Server
 	doors   atomic.Pointer[doors] // of the newest configuration

@@ -61,11 +61,26 @@ func truth(field func(*Config) *bool) func(*Config, []string) error {
 func Settings() []Setting {
 	return []Setting{
 		{Name: "dir", Usage: "the node's own state; made if it does not exist", apply: text(func(c *Config) *string { return &c.Dir })},
-		{Name: "roles", Usage: "what the node does (default: proxy,target)", apply: one(func(c *Config, v string) error {
-			c.Roles = parseRoles(v)
-			return nil
+		{Name: "roles", Usage: "what the node does (default: proxy,target)", apply: one(func(c *Config, v string) (err error) {
+			c.Roles, err = ais.ParseRoles(v)
+			return err
 		})},
 		{Name: "listen", Usage: "address of S3 and REST (default: 127.0.0.1:8080)", apply: text(func(c *Config) *string { return &c.Listen })},
+		{Name: "join", Usage: "public address of a node of the cluster to join; may be repeated", Repeated: true,
+			apply: func(c *Config, v []string) error {
+				c.Join = v
+				return nil
+			}},
+		{Name: "advertise", Usage: "host at which other machines reach this one (default: that of --listen)",
+			apply: text(func(c *Config) *string { return &c.Advertise })},
+		{Name: "cluster", Usage: "address of the traffic between nodes (default: the port of --listen + 1)",
+			apply: text(func(c *Config) *string { return &c.Cluster })},
+		{Name: "gossip", Usage: "address of gossip (default: the port of --listen + 2)",
+			apply: text(func(c *Config) *string { return &c.Gossip })},
+		{Name: "zone", Usage: "what fails together with this node, such as a rack; copies go to different zones",
+			apply: text(func(c *Config) *string { return &c.Zone })},
+		{Name: "cluster-secret", Usage: "what nodes prove to each other when one joins (default: DIR/secret)", Secret: true,
+			apply: text(func(c *Config) *string { return &c.Secret })},
 		{Name: "admin", Usage: "address of metrics, health and profiles (default: the port of --listen + 3)",
 			apply: text(func(c *Config) *string { return &c.Admin })},
 		{Name: "mountpath", Usage: "a directory for objects, each on a disk of its own; may be repeated (default: DIR/mountpath)", Repeated: true,

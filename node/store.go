@@ -9,19 +9,13 @@ import (
 	"github.com/seed9b016523/ais/volume"
 )
 
-// A node alone is generation 1 of its cluster, with map version 1: versions given under a cluster's
-// maps will be newer than those given now.
-const (
-	firstGeneration = 1
-	firstMapVersion = 1
-)
-
 // openTarget opens the stores on the disks, and replays what the last life has left behind.
 func (n *node) openTarget(ctx context.Context) (err error) {
 	events := newStoreEvents()
+	view := n.replica.View()
 	n.target, err = target.Open(ctx, target.Options{
-		Disks: n.disks, Seed: uint64(n.state.View().Cluster().HashSeed),
-		Generation: firstGeneration, MapVersion: firstMapVersion,
+		Disks: n.disks, Seed: uint64(view.Cluster().HashSeed),
+		Generation: uint16(view.Map().Generation()), MapVersion: uint64(view.Map().Version()),
 		BucketOpen: n.bucketOpen, Volume: volumeConfig(n.configured()),
 		Logger: n.log, Events: func(m ais.MountpathID, e volume.Event) {
 			events.WithLabelValues(m.String(), e.Kind.String()).Inc()
@@ -31,12 +25,13 @@ func (n *node) openTarget(ctx context.Context) (err error) {
 		return err
 	}
 	n.metrics.MustRegister(events, storeMetrics{n.target})
+	n.opened.Store(n.target)
 	return nil
 }
 
 // bucketOpen says whether a bucket takes writes.
 func (n *node) bucketOpen(id ais.BucketID) error {
-	b, ok := n.state.View().BucketByID(id)
+	b, ok := n.replica.View().BucketByID(id)
 	if !ok {
 		return ais.NounErrorf(ais.NotFound, ais.NounBucket, "the bucket does not exist any more")
 	}
@@ -44,6 +39,18 @@ func (n *node) bucketOpen(id ais.BucketID) error {
 		return ais.NounErrorf(ais.Unavailable, ais.NounBucket, "bucket %q is being deleted", b.Name)
 	}
 	return nil
+}
+
+// followMap gives the target each newer version of the map: versions of objects are stamped with it.
+func (n *node) followMap(ctx context.Context) error {
+	view := n.replica.View()
+	for {
+		n.target.SetMapVersion(uint64(view.Map().Version()))
+		var err error
+		if view, err = n.replica.Watch(ctx, view.Index()); err != nil {
+			return endOf(ctx, err)
+		}
+	}
 }
 
 // volumeConfig takes the settings of the stores from the configuration.
