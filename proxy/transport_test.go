@@ -30,6 +30,8 @@ func TestOverTransport(t *testing.T) {
 		"no change twice":                TestChangesAreNotMadeTwice,
 		"silent home":                    TestSilentHomeIsGivenUp,
 		"redirect":                       TestRedirectCarriesTicket,
+		"restarts under load":            TestRestartsUnderLoad,
+		"refusal before the body":        homeRefusesBeforeTheBody,
 	} {
 		t.Run(name, test)
 	}
