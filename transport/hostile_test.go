@@ -140,3 +140,26 @@ func TestSilentPeer(t *testing.T) {
 		}
 	})
 }
+
+// TestAskedOften: however often a peer asks, what this end is to answer is one frame.
+func TestAskedOften(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	c := Default()
+	s := newStream(near, bufio.NewReader(near), Peer{}, &c, FrameBytesMax, 2<<20) // not started: nothing leaves
+	if err := s.arrive(frame{kind: frameData, sequence: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 10_000 {
+		if err := s.arrive(frame{kind: frameAsk, sequence: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !s.takeDue || len(s.out) != 0 {
+		t.Errorf("to be answered: got %v and %d bytes, want one frame that is not yet made", s.takeDue, len(s.out))
+	}
+}

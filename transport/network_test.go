@@ -31,7 +31,7 @@ func networks(t *testing.T, test func(t *testing.T, n network)) {
 
 type tlsNetwork struct{ ca *authority.Authority }
 
-func newTLSNetwork(t *testing.T) *tlsNetwork {
+func newTLSNetwork(t testing.TB) *tlsNetwork {
 	t.Helper()
 	ca, err := authority.New(rand.Reader, testCluster)
 	if err != nil {
@@ -40,7 +40,7 @@ func newTLSNetwork(t *testing.T) *tlsNetwork {
 	return &tlsNetwork{ca}
 }
 
-func (n *tlsNetwork) identity(t *testing.T, self transport.Peer) authority.Identity {
+func (n *tlsNetwork) identity(t testing.TB, self transport.Peer) authority.Identity {
 	t.Helper()
 	key, err := authority.NewKey(rand.Reader)
 	if err != nil {
@@ -82,7 +82,7 @@ func (n *memoryNetwork) start(t *testing.T, self transport.Peer, o transport.Opt
 	return e, host, run(t, e, ln)
 }
 
-func run(t *testing.T, e *transport.Endpoint, ln net.Listener) (stop func()) {
+func run(t testing.TB, e *transport.Endpoint, ln net.Listener) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -27,7 +27,8 @@ type stream struct {
 
 	mu sync.Mutex // guards all below; nothing is locked under it
 
-	out        []byte // bytes to send, at most room and some small frames
+	out        []byte // bytes to send, at most outMost, a frame, and some small ones
+	spare      []byte // takes the place of out while that is written
 	sent       uint64 // data frames put into out
 	sentBytes  uint64
 	acked      uint64 // of those, taken by the peer; acked ≤ sent
@@ -102,6 +103,11 @@ func (s *stream) Send(ctx context.Context, header, payload []byte) error {
 			return s.err
 		case s.ended:
 			return ais.Errorf(ais.Precondition, "stream: a frame after the end")
+		case len(s.out) >= outMost: // the network is slower than the sender
+			if err := s.await(ctx, &s.freed); err != nil {
+				return err
+			}
+			continue
 		case s.sentBytes-s.ackedBytes+cost <= s.room:
 			s.sent++
 			s.sentBytes += cost
@@ -390,15 +396,13 @@ func (s *stream) sendFrames() {
 			return
 		}
 		s.mu.Lock()
-		if s.out == nil && cap(b) <= keepBuffer {
-			s.out = b[:0]
-		}
+		s.spare = b[:0]
 		s.mu.Unlock()
 	}
 }
 
-// keepBuffer is the most that a quiet stream holds on to for sending.
-const keepBuffer = 64 << 10
+// outMost is how much of what is to be sent makes Send wait for the network.
+const outMost = 512 << 10
 
 // nextBytes waits for something to send; it is false when the stream has failed.
 func (s *stream) nextBytes(timer *time.Timer) ([]byte, bool) {
@@ -416,7 +420,10 @@ func (s *stream) nextBytes(timer *time.Timer) ([]byte, bool) {
 			quiet = true
 		}
 		s.mu.Lock()
-		s.takeDue = s.takeDue || quiet
+		if quiet && len(s.out) == 0 {
+			s.takeDue = true
+			s.out, s.spare = nil, nil // a quiet stream holds no buffer
+		}
 	}
 	if s.err != nil {
 		return nil, false
@@ -429,7 +436,8 @@ func (s *stream) nextBytes(timer *time.Timer) ([]byte, bool) {
 		s.put(&frame{kind: frameTake})
 	}
 	b := s.out
-	s.out, s.askDue, s.takeDue = nil, false, false
+	s.out, s.spare, s.askDue, s.takeDue = s.spare, nil, false, false
+	s.freed.fire()
 	return b, true
 }
 
