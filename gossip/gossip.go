@@ -3,6 +3,7 @@ package gossip
 import (
 	"context"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ const (
 	HintsMax = 256
 
 	metaEvery      = time.Second
+	addressEvery   = time.Second            // between two attempts to resolve the address to advertise
 	joinDelayMin   = 100 * time.Millisecond // while alone
 	joinDelayMax   = 5 * time.Second
 	lookRoundEvery = 10 * time.Second // not alone: for those that a partition has made strangers
@@ -76,7 +78,10 @@ func (g *Gossip) Run(ctx context.Context) error {
 	if err := g.readMeta(); err != nil {
 		return err
 	}
-	advertise, err := g.config.advertised(ctx)
+	advertise, err := g.awaitAddress(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -104,6 +109,27 @@ func (g *Gossip) Run(ctx context.Context) error {
 	joining.Wait()
 	g.leave()
 	return nil
+}
+
+// awaitAddress finds the address to advertise. A name that cannot be resolved just now (DNS often comes
+// later than the node) is tried again; without gossip the cluster works, so nothing ends for it.
+func (g *Gossip) awaitAddress(ctx context.Context) (address netip.AddrPort, err error) {
+	for told := false; ; told = true {
+		address, err = g.config.advertised(ctx)
+		if err == nil || !ais.IsKind(err, ais.Unavailable) {
+			return address, err
+		}
+		if !told {
+			g.config.Logger.Warn("gossip waits for its address", "err", err)
+		}
+		timer := time.NewTimer(addressEvery)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return address, err
+		case <-timer.C:
+		}
+	}
 }
 
 // keepMeta tells the others when Meta has changed, at most once in metaEvery.

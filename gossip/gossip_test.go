@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"context"
 	"log/slog"
 	"testing"
 	"time"
@@ -185,5 +186,22 @@ func TestConfigIsChecked(t *testing.T) {
 		if err := g.Run(t.Context()); !ais.IsKind(err, ais.Invalid) {
 			t.Errorf("%s: Run gave %v, want an error of kind Invalid", name, err)
 		}
+	}
+}
+
+func TestAddressThatIsNotKnownYetIsAwaited(t *testing.T) {
+	var lines logLines
+	g, err := New(Config{Node: 1, Cluster: 1, Bind: "127.0.0.1:0", Advertise: "name.invalid:1", Key: testKey('k'),
+		Logger: slog.New(slog.NewTextHandler(&lines, nil)), Meta: func() Meta { return Meta{Node: 1} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(ctx) }()
+	eventually(t, settle, "said so", func() bool { return lines.with("waits for its address") == 1 })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("Run: %v", err)
 	}
 }

@@ -224,6 +224,37 @@ func TestReceiveTakesOnlyWhatIsMarked(t *testing.T) {
 	}
 }
 
+// TestHomeThatCannotCallReceiveYet answers NotReady in its place.
+func TestHomeThatCannotCallReceiveYet(t *testing.T) {
+	gateway, _, b := pair(t)
+	var asked atomic.Int64
+	early := start(t, 3, b)
+	early.shut()
+	ln := listen(t, "127.0.0.1:0")
+	server := fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) { asked.Add(1); NotReady(ctx) }, Logger: quiet{}}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_ = server.ServeConn(c)
+		}
+	}()
+	early.cluster = ln.Addr().String()
+	b.set("", early.home())
+	got := later(gateway, "GET", "/bbb/n", "")
+	eventually(t, "tried more than once", func() bool { return asked.Load() > 1 })
+	ln.Close()
+	<-served
+	early.open(early.cluster)
+	if a := await(t, got); a.status != 200 {
+		t.Errorf("got %d %q", a.status, a.body)
+	}
+}
+
 func TestMarks(t *testing.T) {
 	for text, m := range map[string]mark{
 		"s3 serve": {}, "api ask": {door: doorAPI, ask: true}, "s3 serve expect": {expect: true}, "api serve expect": {door: doorAPI, expect: true},

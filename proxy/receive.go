@@ -34,6 +34,11 @@ func (g *Gateway) Receive(ctx *fasthttp.RequestCtx) {
 	g.local(ctx, m.door)
 }
 
+// NotReady answers a request that was passed on as Receive does where this node may not serve: the
+// gateway holds it and tries again. It is for whoever mounts Receive and cannot call it yet, or
+// does not know the asker yet. Any other answer goes to the client.
+func NotReady(ctx *fasthttp.RequestCtx) { notServed(ctx, notServedReady) }
+
 func notServed(ctx *fasthttp.RequestCtx, reason string) {
 	ctx.Response.SetStatusCode(fasthttp.StatusServiceUnavailable)
 	ctx.Response.Header.Set(headerNotServed, reason)
