@@ -38,6 +38,7 @@ var Floors = []Package{
 	{Path: "front", Floor: 4, Only: []int{1}, Says: "One HTTP port: requests off the socket, replies onto it."},
 	{Path: "gossip", Floor: 4, Only: []int{1}, Says: "Hints among nodes: who is there, who is suspected, who has seen what."},
 
+	{Path: "consensus", Floor: 5, Says: "One node's part in the agreement of the cluster: Raft, the primary's term, leases."},
 	{Path: "target", Floor: 5, Says: "The storage role: read, write, delete, list."},
 	{Path: "s3", Floor: 5, Says: "The S3 dialect, on a narrow store interface that it declares."},
 	{Path: "proxy", Floor: 5, Says: "The gateway role: which node answers a request, how it gets there."},
@@ -47,8 +48,9 @@ var Floors = []Package{
 	{Path: "node", Floor: 6, Says: "Reads configuration, builds the parts, runs them; the only package that knows everybody."},
 
 	{Path: "bench", Floor: 7, Says: "A load generator for any S3 endpoint."},
-	{Path: "cli", Floor: 7, Siblings: []string{"bench"}, Says: "The commands."},
+	{Path: "cli", Floor: 7, Siblings: []string{"bench", "sim"}, Says: "The commands."},
 	{Path: "cmd/ais", Floor: 7, Siblings: []string{"cli", "bench"}, Says: "A main of a few lines."},
+	{Path: "sim", Floor: 7, Says: "A whole cluster in one goroutine under simulated faults, held to its rules."},
 	{Path: "integration", Floor: 7, Says: "Real processes, real ports, real clients."},
 	{Path: "internal/tidy", Floor: 7, Says: "The house rules as a test."},
 }
