@@ -54,8 +54,8 @@ func visitCluster(t *testing.T, s *service, c *api.Client) {
 	if err != nil {
 		t.Fatalf("export: %v", err)
 	}
-	if v, err := control.DecodeSnapshot(state); err != nil || v.Index() != s.state.Index() || len(v.Map().Nodes()) != 2 {
-		t.Errorf("exported state: got %v, want index %d and 2 nodes", err, s.state.Index())
+	if v, err := control.DecodeSnapshot(state); err != nil || v.Index() != s.state.View().Index() || len(v.Map().Nodes()) != 2 {
+		t.Errorf("exported state: got %v, want index %d and 2 nodes", err, s.state.View().Index())
 	}
 	visitNodeConfig(t, s, c)
 	s.fleet.propose(t, control.XactionCreate{Xaction: control.Xaction{ID: "g7", Kind: "rebalance", Created: 1700000000000,
@@ -218,14 +218,14 @@ func TestNodeVerbsRefused(t *testing.T) {
 			for _, c := range test.before {
 				s.fleet.propose(t, c)
 			}
-			index := s.state.Index()
+			index := s.state.View().Index()
 			_, err := s.client(t, rootKey, rootSecret).ChangeNode(t.Context(), test.node, test.verb)
 			wantKind(t, string(test.verb), err, test.kind)
 			if err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %q, want it to say %q", err, test.says)
 			}
 			refused := test.verb == api.Forget && test.says != "decommission it first" // by the state, which counts the attempt
-			if got := s.state.Index(); got != index && !refused || s.fleet.primary != nodeA {
+			if got := s.state.View().Index(); got != index && !refused || s.fleet.primary != nodeA {
 				t.Errorf("after the refusal: index %d, want %d; primary %s", got, index, s.fleet.primary)
 			}
 		})
@@ -236,7 +236,7 @@ func TestNodeVerbsRefused(t *testing.T) {
 func TestRootOnly(t *testing.T) {
 	s := start(t)
 	c, ctx := s.client(t, otherKey, otherSecret), t.Context()
-	index := s.state.Index()
+	index := s.state.View().Index()
 	for _, verb := range []api.NodeVerb{api.Maintain, api.Activate, api.Decommission, api.MakePrimary, api.Forget} {
 		_, err := c.ChangeNode(ctx, nodeB.String(), verb)
 		wantKind(t, string(verb), err, ais.Denied)
@@ -247,7 +247,7 @@ func TestRootOnly(t *testing.T) {
 	wantKind(t, "export", err, ais.Denied)
 	_, err = c.ChangeNodeConfig(ctx, nodeB.String(), api.SettingsChange{"volume.size": nil})
 	wantKind(t, "configuration of a node", err, ais.Denied)
-	if s.state.Index() != index || s.fleet.forced != 0 || s.fleet.primary != nodeA {
+	if s.state.View().Index() != index || s.fleet.forced != 0 || s.fleet.primary != nodeA {
 		t.Errorf("something was changed")
 	}
 	if m, err := c.Map(ctx, nodeB.String()); err != nil || m.Version() == 0 {

@@ -22,7 +22,7 @@ const (
 
 // fleet is what the other nodes would say: api.Peers, api.Operator and api.Joiner in one.
 type fleet struct {
-	state *control.State
+	state *control.Memory
 
 	mu         sync.Mutex
 	silent     map[ais.NodeID]error // who does not answer, and why
@@ -34,7 +34,7 @@ type fleet struct {
 	joined     []string // "remote: message"
 }
 
-func newFleet(t *testing.T, s *control.State) *fleet {
+func newFleet(t *testing.T, s *control.Memory) *fleet {
 	t.Helper()
 	f := &fleet{state: s, silent: map[ais.NodeID]error{}, behind: map[ais.NodeID]*cmap.Map{}, primary: nodeA}
 	for i, n := range []struct {

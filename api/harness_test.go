@@ -20,7 +20,6 @@ import (
 	"github.com/seed9b016523/ais/api"
 	"github.com/seed9b016523/ais/auth"
 	"github.com/seed9b016523/ais/control"
-	"github.com/seed9b016523/ais/disk"
 	"github.com/seed9b016523/ais/front"
 )
 
@@ -33,14 +32,14 @@ const (
 type service struct {
 	endpoint string
 	store    *memory
-	state    *control.State
+	state    *control.Memory
 	buckets  *control.Buckets
 	fleet    *fleet
 	http     *held
 }
 
 // keys are the access keys of a state.
-type keys struct{ *control.State }
+type keys struct{ *control.Memory }
 
 func (k keys) Secret(name string) (auth.Credential, bool) {
 	key, ok := k.View().Key(name)
@@ -54,12 +53,8 @@ func start(t *testing.T) *service {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	s := &service{store: newMemory()}
-	var err error
-	if s.state, err = control.Open(control.Options{FS: disk.NewMem(disk.Options{}), Dir: "/control", Logger: log}); err != nil {
-		t.Fatalf("control state: %v", err)
-	}
-	t.Cleanup(func() { s.state.Close() })
-	if _, err := s.state.Begin(t.Context(), control.FirstStart{AccessKey: rootKey, Secret: rootSecret, NowUnix: 1, Random: rand.Reader}); err != nil {
+	s.state = control.NewMemory(control.NewView())
+	if _, err := control.Begin(t.Context(), s.state, control.FirstStart{AccessKey: rootKey, Secret: rootSecret, NowUnix: 1, Random: rand.Reader}); err != nil {
 		t.Fatalf("first start: %v", err)
 	}
 	if _, _, err := s.state.Propose(t.Context(), control.KeyPut{Key: control.Key{AccessKey: otherKey, Secret: otherSecret, CreatedUnix: 1}}); err != nil {

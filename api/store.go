@@ -43,7 +43,7 @@ type Buckets interface {
 	DeleteBucket(ctx context.Context, name string) error
 }
 
-// State is the rest of the control state; *control.State is one.
+// State is the rest of the control state; a control.Proposer is one.
 type State interface {
 	View() *control.View
 	Propose(ctx context.Context, c control.Command) (ais.ControlIndex, control.Result, error)

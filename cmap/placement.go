@@ -94,13 +94,14 @@ func (m *Map) SettledHome(slot ais.Slot) (ais.NodeID, bool) {
 	return p.members[row[0]].ID, true
 }
 
-// SoleSettledHome is the SettledHome of every slot, where that is one target.
-func (m *Map) SoleSettledHome() (ais.NodeID, bool) {
+// SettledHomes are the targets that SettledHome may name: the members of the settled map.
+func (m *Map) SettledHomes() []ais.NodeID {
 	members := m.chain.points[0].members
-	if len(members) != 1 {
-		return 0, false
+	homes := make([]ais.NodeID, len(members))
+	for i := range members {
+		homes[i] = members[i].ID
 	}
-	return members[0].ID, true
+	return homes
 }
 
 // Groups are the groups of a slot for a count of copies, from the cut, or the settled map, to now;

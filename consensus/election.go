@@ -6,6 +6,7 @@ import (
 	"go.etcd.io/raft/v3"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/control"
 	"github.com/seed9b016523/ais/lease"
 )
@@ -14,7 +15,8 @@ import (
 // a snapshot be on its way.
 const (
 	renewEvery    = ais.Instant(time.Second)
-	goodbyeEvery  = ais.Instant(200 * time.Millisecond)
+	goodbyeEvery  = ais.Instant(100 * time.Millisecond)
+	officeAfter   = ais.Instant(time.Second) // a primary that leaves hands over by then, whatever the map says
 	pullAfter     = ais.Instant(time.Second)
 	snapshotAfter = ais.Instant(2 * time.Second)
 )
@@ -68,10 +70,7 @@ func (m *Machine) renew() {
 		return
 	}
 	if m.leaving {
-		if primary != m.cfg.Node {
-			m.renewAt = m.now + goodbyeEvery
-			m.send(Message{To: primary, Goodbye: &Goodbye{Epoch: m.cfg.Epoch}})
-		}
+		m.goodbye(primary, self)
 		return
 	}
 	m.renewAt = m.now + renewEvery
@@ -92,20 +91,34 @@ func (m *Machine) followOwnNode() {
 	m.renew()
 }
 
-// leave hands the office over, and gives the lease back.
+// leave gives the lease back, and the office after it: a new primary would have to wait for the leases of
+// the old before it believed the former.
 func (m *Machine) leave() {
 	if m.leaving {
 		return
 	}
-	m.leaving = true
+	m.leaving, m.leftAt = true, m.now
 	m.holder.Drop(m.now)
 	m.renewAt = m.now
-	if m.role == raft.StateLeader {
-		if to := m.successor(); to != 0 {
-			m.raft.TransferLeader(uint64(to))
-		}
-	}
 	m.renew()
+}
+
+// goodbye tells the primary that the lease is given back, until the map shows it, and then hands over the
+// office if this node has it. A node that has no successor stays what it is to the end.
+func (m *Machine) goodbye(primary ais.NodeID, self *cmap.Node) {
+	if primary == m.cfg.Node && m.successor() == 0 {
+		m.left = true
+		return
+	}
+	m.renewAt = m.now + goodbyeEvery
+	fallen := self.State != cmap.Alive || self.Epoch != m.cfg.Epoch
+	m.left = fallen && primary != m.cfg.Node
+	if !fallen {
+		m.send(Message{To: primary, Goodbye: &Goodbye{Epoch: m.cfg.Epoch}})
+	}
+	if primary == m.cfg.Node && (fallen || m.now-m.leftAt >= officeAfter) {
+		m.raft.TransferLeader(uint64(m.successor()))
+	}
 }
 
 // propose takes a command of a client of this node.

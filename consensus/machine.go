@@ -99,6 +99,8 @@ type Machine struct {
 	tickets   map[control.ProposalID]uint64 // own proposals under way
 	ahead     heard                         // news of a state newer than the own
 	leaving   bool
+	left      bool        // see Status.Left
+	leftAt    ais.Instant // when leaving began
 	lastTick  ais.Instant
 	refused   map[string]uint64 // messages refused, by reason
 	effects   Effects           // gathered since the last call of Effects

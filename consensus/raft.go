@@ -123,7 +123,7 @@ func (m *Machine) applyEntry(e *raftpb.Entry) {
 	id := control.EntryID(e.GetData())
 	if ticket, ok := m.tickets[id]; ok {
 		delete(m.tickets, id)
-		m.effects.Outcomes = append(m.effects.Outcomes, Outcome{Ticket: ticket, Index: ais.ControlIndex(e.GetIndex()), Result: result, Err: err})
+		m.effects.Outcomes = append(m.effects.Outcomes, Outcome{Ticket: ticket, Index: result.Index, Result: result, Err: err})
 	}
 	if m.office != nil && m.office.proposed == id && len(e.GetData()) > 0 {
 		m.office.proposed = control.ProposalID{}

@@ -43,6 +43,8 @@ type Options struct {
 // Replica runs a Machine: it feeds it ticks and messages, writes its log, sends what it says. It is safe
 // for concurrent use. It implements control.Proposer.
 type Replica struct {
+	*control.Newest // the state, as View and Watch show it
+
 	opt     Options
 	machine *Machine // of Run's goroutine alone
 	tickets map[uint64]chan Outcome
@@ -54,14 +56,7 @@ type Replica struct {
 	dropped  atomic.Uint64 // events that found the queue full
 	lease    atomic.Int64  // ais.Instant: end of the lease
 	status   atomic.Pointer[Status]
-	current  atomic.Pointer[published]
 	done     chan struct{} // closed when Run takes nothing more
-}
-
-// published is a view with the bell that rings when a newer one is there.
-type published struct {
-	view *control.View
-	next chan struct{} // closed when a newer view is published
 }
 
 // Bounds of the queues.
@@ -80,7 +75,7 @@ func NewReplica(o Options) (*Replica, error) {
 	r := &Replica{opt: o, machine: m, tickets: map[uint64]chan Outcome{}, events: make(chan Event, eventsMax),
 		requests: make(chan func(), requestsMax), done: make(chan struct{})}
 	r.duties = &dutyRunner{opt: o, tell: r.step}
-	r.current.Store(&published{view: m.View(), next: make(chan struct{})})
+	r.Newest = control.NewNewest(m.View())
 	s := m.Status()
 	r.status.Store(&s)
 	return r, nil
@@ -92,6 +87,7 @@ func (r *Replica) Run(ctx context.Context) (err error) {
 	r.duties.begin(ctx)
 	defer func() {
 		r.lease.Store(0)
+		r.Newest.Close()
 		close(r.done) // whoever waits for this goroutine goes on
 		r.duties.stop()
 		if closeErr := r.opt.Log.Close(); err == nil {
@@ -145,7 +141,7 @@ func (r *Replica) perform() error {
 		}
 		r.lease.Store(int64(r.machine.LeaseDeadline()))
 		if e.View != nil {
-			r.publish(e.View)
+			r.Publish(e.View)
 		}
 		for _, o := range e.Outcomes {
 			r.tickets[o.Ticket] <- o // has room for it
@@ -170,11 +166,6 @@ func (r *Replica) perform() error {
 		}
 		r.machine.Step(r.opt.Clock(), Durable{})
 	}
-}
-
-func (r *Replica) publish(v *control.View) {
-	old := r.current.Swap(&published{view: v, next: make(chan struct{})})
-	close(old.next)
 }
 
 // Deliver hands in an event from outside: a message, news from gossip. It never waits.
@@ -216,29 +207,6 @@ func (r *Replica) LeaseDeadline() ais.Instant { return ais.Instant(r.lease.Load(
 // Status is how the machine stood after its last event.
 func (r *Replica) Status() Status { return *r.status.Load() }
 
-// View implements control.Proposer.
-func (r *Replica) View() *control.View { return r.current.Load().view }
-
-// Watch implements control.Proposer.
-func (r *Replica) Watch(ctx context.Context, after ais.ControlIndex) (*control.View, error) {
-	for {
-		p := r.current.Load()
-		if p.view.Index() > after {
-			return p.view, nil
-		}
-		select {
-		case <-p.next:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-r.done:
-			return nil, r.endError()
-		}
-	}
-}
-
-// Changed is closed when there is a newer state than the present one.
-func (r *Replica) Changed() <-chan struct{} { return r.current.Load().next }
-
 // SetPrimary asks this node, if it is primary, to hand the office over.
 func (r *Replica) SetPrimary(ctx context.Context, to ais.NodeID) error {
 	return r.step(ctx, SetPrimary{Node: to})
@@ -249,18 +217,16 @@ func (r *Replica) Leave(ctx context.Context) error {
 	if err := r.step(ctx, Leave{}); err != nil {
 		return err
 	}
-	for {
-		p := r.current.Load()
-		v := p.view
-		if n, ok := v.Map().Node(r.opt.Config.Node); !ok || n.State != 0 || n.Epoch != r.opt.Config.Epoch || len(v.Map().Nodes()) == 1 {
-			return nil
-		}
+	again := time.NewTicker(r.machine.cfg.Tick)
+	defer again.Stop()
+	for !r.Status().Left {
 		select {
-		case <-p.next:
+		case <-again.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-r.done:
 			return r.endError()
 		}
 	}
+	return nil
 }

@@ -23,6 +23,7 @@ type Status struct {
 	Voters      []ais.NodeID
 	VoterSeats  []ais.SeatID
 	Voter       bool
+	Left        bool        // the others know that this process ends, or there is nobody to tell
 	LeaseUntil  ais.Instant // on the own clock; 0: no lease
 	Refused     map[string]uint64
 	Holds       []string   // of a primary: what the judge waits for, and why
@@ -42,7 +43,7 @@ type Sighting struct {
 func (m *Machine) Status() Status {
 	s := Status{Node: m.cfg.Node, Seat: m.seat, Generation: m.generation(), Newer: m.newer, NewerFrom: m.newerFrom, Term: m.term,
 		State: m.duties.State(), Primary: m.primaryNode(), Map: m.Map().Version(), Index: m.view.Index(),
-		Voter: m.voter(), LeaseUntil: m.holder.Deadline(), Refused: maps.Clone(m.refused)}
+		Voter: m.voter(), Left: m.left, LeaseUntil: m.holder.Deadline(), Refused: maps.Clone(m.refused)}
 	for _, id := range m.conf.GetVoters() {
 		s.VoterSeats = append(s.VoterSeats, ais.SeatID(id))
 		if node, ok := m.seats[ais.SeatID(id)]; ok {

@@ -37,18 +37,11 @@
 // know is refused: whoever overlooks a part of a command has another state than its peers. That is why a
 // kind has a level, and waits for the level of the cluster (CheckLevel, level.go).
 //
-// # A node alone
-//
-// State is a Proposer for one node without Raft. It writes commands and snapshots itself, in the rows of
-// format 1, to a Pebble database with its log synced: "format", "log/" + index (8 bytes, big-endian),
-// "snapshot", each value behind a checksum (4 bytes, CRC32C of key and payload), and the index of what
-// it has acknowledged to DIR/control/acknowledged. Memory is one for tests, without a disk.
-//
 // # Crashes
 //
-// Everything here is a function of the log; what survives is what the log holds. State acknowledges a
-// command once its row is synced and its index is in "acknowledged"; a log that ends before is damage,
-// and is not opened. Once a write has failed nothing is written any more (disk.Fuse).
+// Everything here is a function of the log; what survives is what the log holds. The log on disk is
+// package control/raftlog's affair, agreement on it package consensus's. Memory is a Proposer without
+// either, for tests.
 //
 // A bucket delete has two steps, with a look into the bucket between them. The state knows who runs it:
 // if that node is gone, the primary takes the delete back (Buckets.Recover), and if the node lives but
@@ -56,6 +49,6 @@
 //
 // # Goroutines and locks
 //
-// The package starts none. Newest is read without a lock. State.turn and Memory.mu are held by whoever
+// The package starts none. Newest is read without a lock. Memory.mu is held by whoever
 // appends, Buckets.mu for a look into a table; none is held while another is taken.
 package control

@@ -29,6 +29,16 @@ func NewNewest(v *View) *Newest {
 // View is the newest view.
 func (n *Newest) View() *View { return n.current.Load().view }
 
+// Changed gives a channel that is closed when a view newer than the present one is there.
+func (n *Newest) Changed() <-chan struct{} {
+	if next := n.current.Load().next; next != nil {
+		return next
+	}
+	ended := make(chan struct{})
+	close(ended)
+	return ended
+}
+
 // Publish makes v the newest view.
 func (n *Newest) Publish(v *View) {
 	old := n.current.Swap(&published{view: v, next: make(chan struct{})})

@@ -20,7 +20,4 @@ type Proposer interface {
 	Watch(ctx context.Context, after ais.ControlIndex) (*View, error)
 }
 
-var (
-	_ Proposer = (*State)(nil)
-	_ Proposer = (*Memory)(nil)
-)
+var _ Proposer = (*Memory)(nil)

@@ -49,6 +49,9 @@ func (n *node) startReplica(g *group) (err error) {
 	return nil
 }
 
+// passedHeader is how much longer the header of a request may get on its way from one node to another.
+const passedHeader = 4 << 10
+
 // startEndpoint opens the port on which the other nodes reach this one.
 func (n *node) startEndpoint(g *group) error {
 	id, err := authority.Load(n.identityDir())
@@ -58,7 +61,10 @@ func (n *node) startEndpoint(g *group) error {
 	if n.authority, err = authorityKey(id.CA); err != nil {
 		return err
 	}
-	n.endpoint, err = transport.New(*id, transport.Options{Config: transport.Default(), Mux: n.routes(), Logger: n.log})
+	limits := transport.Default()
+	// A client's request that is passed on grows by a header of ours.
+	limits.HeaderBytes = int(n.configured().Get(control.LimitsHeaderSize).Size()) + passedHeader
+	n.endpoint, err = transport.New(*id, transport.Options{Config: limits, Mux: n.routes(), Logger: n.log})
 	if err != nil {
 		return err
 	}

@@ -47,12 +47,8 @@ func (n *node) mayServe() error {
 
 // servePassed serves a request that another node has passed on.
 func (n *node) servePassed(ctx *fasthttp.RequestCtx, from transport.Peer) {
-	if err := n.checkMember(from); err != nil {
-		ctx.Response.SetStatusCode(fasthttp.StatusForbidden)
-		return
-	}
-	if n.doors.Load() == nil {
-		ctx.Response.SetStatusCode(fasthttp.StatusServiceUnavailable)
+	if n.checkMember(from) != nil || n.doors.Load() == nil {
+		proxy.NotReady(ctx) // it may know more, or be ready, the next time
 		return
 	}
 	n.gateway.Receive(ctx)
@@ -67,11 +63,11 @@ type places struct{ *node }
 // Sole implements proxy.Places.
 func (p places) Sole() (proxy.Home, bool) {
 	m := p.replica.View().Map()
-	node, ok := m.SoleSettledHome()
-	if !ok {
+	homes := m.SettledHomes()
+	if len(homes) != 1 {
 		return proxy.Home{}, false
 	}
-	return p.homeOf(m, node)
+	return p.homeOf(m, homes[0])
 }
 
 func (p places) homeOf(m *cmap.Map, id ais.NodeID) (proxy.Home, bool) {
@@ -99,13 +95,7 @@ func (p places) Home(bucket, name string) (proxy.Home, bool) {
 // Homes implements proxy.Places.
 func (p places) Homes(string) (homes []proxy.Home) {
 	m := p.replica.View().Map()
-	seen := map[ais.NodeID]bool{}
-	for slot := range ais.Slots {
-		node, ok := m.SettledHome(ais.Slot(slot))
-		if !ok || seen[node] {
-			continue
-		}
-		seen[node] = true
+	for _, node := range m.SettledHomes() {
 		if h, ok := p.homeOf(m, node); ok {
 			homes = append(homes, h)
 		}

@@ -35,9 +35,8 @@ func newEngine(t testing.TB) *engine {
 	quiet := slog.New(slog.DiscardHandler)
 	fsys := disk.NewMem(disk.Options{})
 	must(fsys.MkdirAll("/node"))
-	state, err := control.Open(control.Options{FS: fsys, Dir: "/node/control", Logger: quiet})
-	must(err)
-	_, err = state.Begin(t.Context(), control.FirstStart{AccessKey: testKey, Secret: testSecret, NowUnix: 1, Random: rand.Reader})
+	state := control.NewMemory(control.NewView())
+	_, err := control.Begin(t.Context(), state, control.FirstStart{AccessKey: testKey, Secret: testSecret, NowUnix: 1, Random: rand.Reader})
 	must(err)
 	cluster := state.View().Cluster()
 	paths, err := mountpath.Open(t.Context(), mountpath.Options{FS: fsys, Paths: []string{"/mnt/a", "/mnt/b"}, Record: "/node/target.json",
@@ -65,7 +64,6 @@ func newEngine(t testing.TB) *engine {
 		stop()
 		running.Wait()
 		must(paths.Close())
-		must(state.Close())
 	})
 	return &engine{objects: store, buckets: control.NewBuckets(state, store, time.Now)}
 }
