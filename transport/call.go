@@ -16,7 +16,7 @@ func (e *Endpoint) Call(ctx context.Context, to Address, route string, request [
 	if err := checkPath([]byte(route)); err != nil {
 		return nil, err
 	}
-	l, err := e.borrow(ctx, to)
+	l, err := e.borrow(ctx, errand{to: to})
 	if err != nil {
 		return nil, err
 	}
@@ -63,9 +63,9 @@ func (l *lease) readReply() (reply []byte, good bool, err error) {
 	size := h.ContentLength()
 	switch {
 	case size < 0:
-		return nil, false, ais.Errorf(ais.Unavailable, "%s: a reply without a length", l.to)
+		return nil, false, ais.Errorf(ais.Unavailable, "%s: a reply without a length", l.what.to)
 	case size > l.e.config.ReplyBytes:
-		return nil, false, ais.Errorf(ais.Exhausted, "%s: a reply of %d bytes: at most %d", l.to, size, l.e.config.ReplyBytes)
+		return nil, false, ais.Errorf(ais.Exhausted, "%s: a reply of %d bytes: at most %d", l.what.to, size, l.e.config.ReplyBytes)
 	}
 	reply = make([]byte, size)
 	if _, err := io.ReadFull(l.reader, reply); err != nil {
@@ -76,7 +76,7 @@ func (l *lease) readReply() (reply []byte, good bool, err error) {
 	case len(h.Peek(headerError)) > 0:
 		return nil, good, refusal(reply)
 	case h.StatusCode() != fasthttp.StatusOK:
-		return nil, false, ais.Errorf(ais.Unavailable, "%s: status %d", l.to, h.StatusCode())
+		return nil, false, ais.Errorf(ais.Unavailable, "%s: status %d", l.what.to, h.StatusCode())
 	}
 	return reply, good, nil
 }

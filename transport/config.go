@@ -19,6 +19,7 @@ type Config struct {
 
 	DialTimeout time.Duration // to connect and shake hands; longer: Unavailable
 	Pool        int           // connections to one peer for calls; one more call waits for one
+	PassedPool  int           // the same for requests that are passed on (Do)
 	PoolIdle    time.Duration // an unused connection of the pool is closed after it; below IdleTimeout
 	ReplyBytes  int           // bytes of a call's reply; more: Exhausted
 
@@ -30,7 +31,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Connections:      8192,
-		PeerConnections:  1024,
+		PeerConnections:  2048,
 		Handshakes:       256,
 		HandshakeTimeout: 5 * time.Second,
 		HeaderBytes:      32 << 10,
@@ -39,6 +40,7 @@ func Default() Config {
 		DrainTimeout:     5 * time.Second,
 		DialTimeout:      3 * time.Second,
 		Pool:             128,
+		PassedPool:       1024,
 		PoolIdle:         30 * time.Second,
 		ReplyBytes:       64 << 20,
 		Window:           4 << 20,
@@ -62,6 +64,7 @@ func (c *Config) Validate() error {
 		{"drain timeout", int64(c.DrainTimeout), 0},
 		{"dial timeout", int64(c.DialTimeout), int64(time.Millisecond)},
 		{"pool", int64(c.Pool), 1},
+		{"passed pool", int64(c.PassedPool), 1},
 		{"pool idle", int64(c.PoolIdle), int64(time.Millisecond)},
 		{"reply bytes", int64(c.ReplyBytes), 1},
 		{"window", int64(c.Window), FrameBytesMax + HeaderBytesMax + frameOverhead},

@@ -58,7 +58,7 @@ func newEndpoint(self Peer, l links, o Options) (*Endpoint, error) {
 	}
 	return &Endpoint{
 		config: o.Config, mux: o.Mux, admit: o.Admit, log: o.Logger, self: self, links: l,
-		client: client{pools: map[Address]*pool{}, conns: map[*dialed]struct{}{}},
+		client: client{pools: map[errand]*pool{}, conns: map[*dialed]struct{}{}},
 	}, nil
 }
 

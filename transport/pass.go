@@ -17,7 +17,7 @@ func (e *Endpoint) Do(ctx context.Context, to Address, req *fasthttp.Request, re
 	if err := checkPath(req.Header.RequestURI()); err != nil {
 		return err
 	}
-	l, err := e.borrow(ctx, to)
+	l, err := e.borrow(ctx, errand{to: to, passed: true})
 	if err != nil {
 		return err
 	}
@@ -147,13 +147,13 @@ func (l *lease) refusedPass(resp *fasthttp.Response, good bool) error {
 	size := resp.Header.ContentLength()
 	if size < 0 || size > 2*wireMessageMost {
 		l.giveBack(false)
-		return ais.Errorf(ais.Unavailable, "%s: status %d", l.to, resp.StatusCode())
+		return ais.Errorf(ais.Unavailable, "%s: status %d", l.what.to, resp.StatusCode())
 	}
 	body := make([]byte, size)
 	_, err := io.ReadFull(l.reader, body)
 	l.giveBack(good && err == nil && !resp.Header.ConnectionClose())
 	if err != nil {
-		return ais.Errorf(ais.Unavailable, "%s: %w", l.to, unexpected(err))
+		return ais.Errorf(ais.Unavailable, "%s: %w", l.what.to, unexpected(err))
 	}
 	return refusal(body)
 }
@@ -180,7 +180,7 @@ func (l *lease) attachBody(req *fasthttp.Request, resp *fasthttp.Response, good 
 	body, err := io.ReadAll(io.LimitReader(b, int64(l.e.config.ReplyBytes)+1))
 	_ = b.Close()
 	if err == nil && len(body) > l.e.config.ReplyBytes {
-		err = ais.Errorf(ais.Exhausted, "%s: a reply of more than %d bytes", l.to, l.e.config.ReplyBytes)
+		err = ais.Errorf(ais.Exhausted, "%s: a reply of more than %d bytes", l.what.to, l.e.config.ReplyBytes)
 	}
 	if err != nil {
 		return err
@@ -204,13 +204,13 @@ func (b *replyBody) Read(p []byte) (int, error) {
 	}
 	_ = b.SetReadDeadline(time.Now().Add(b.e.config.StallTimeout))
 	if b.ctx.Err() != nil { // the deadline above may have undone that of abort
-		return 0, contextError(b.ctx, b.to.String())
+		return 0, contextError(b.ctx, b.what.to.String())
 	}
 	n, err := b.body.Read(p)
 	if err == io.EOF {
 		b.done = true
 	} else if err != nil {
-		err = networkError(b.ctx, b.to, err)
+		err = networkError(b.ctx, b.what.to, err)
 	}
 	return n, err
 }

@@ -15,9 +15,16 @@ import (
 type client struct {
 	mu     sync.Mutex // guards what follows; nothing is locked under it
 	closed bool
-	pools  map[Address]*pool
+	pools  map[errand]*pool
 	conns  map[*dialed]struct{} // all that are open: idle, of a request, of a stream
 	opened sync.WaitGroup       // streams; added to under mu while not closed
+}
+
+// errand is what a pool is for. Calls and requests that are passed on do not share one: clients that are
+// slow to take what they asked for must not keep the nodes from talking.
+type errand struct {
+	to     Address
+	passed bool
 }
 
 // pool is the connections to one address.
@@ -52,35 +59,36 @@ type lease struct {
 	*dialed
 	ctx  context.Context
 	e    *Endpoint
-	to   Address
+	what errand
 	pool *pool
 	stop func() bool // unbinds from ctx; false if ctx has ended
 }
 
 // borrow takes an idle connection to an address or makes one; where too many are in use, it waits.
-func (e *Endpoint) borrow(ctx context.Context, to Address) (*lease, error) {
+func (e *Endpoint) borrow(ctx context.Context, what errand) (*lease, error) {
+	to := what.to
 	if ctx.Err() != nil {
 		return nil, contextError(ctx, to.String())
 	}
-	p, err := e.join(to)
+	p, err := e.join(what)
 	if err != nil {
 		return nil, err
 	}
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
-		e.part(to, p)
+		e.part(what, p)
 		return nil, contextError(ctx, to.String())
 	}
 	d := e.takeIdle(p)
 	if d == nil {
 		if d, err = e.dial(ctx, to); err != nil {
 			<-p.slots
-			e.part(to, p)
+			e.part(what, p)
 			return nil, err
 		}
 	}
-	return &lease{dialed: d, ctx: ctx, e: e, to: to, pool: p, stop: context.AfterFunc(ctx, d.abort)}, nil
+	return &lease{dialed: d, ctx: ctx, e: e, what: what, pool: p, stop: context.AfterFunc(ctx, d.abort)}, nil
 }
 
 // giveBack returns the connection; good says that it stands at the end of a reply.
@@ -101,36 +109,40 @@ func (l *lease) giveBack(good bool) {
 		e.hangUp(l.dialed)
 	}
 	<-l.pool.slots
-	e.part(l.to, l.pool)
+	e.part(l.what, l.pool)
 }
 
-// join finds or makes the pool of an address and counts a user of it; part uncounts.
-func (e *Endpoint) join(to Address) (*pool, error) {
+// join finds or makes the pool of an errand and counts a user of it; part uncounts.
+func (e *Endpoint) join(what errand) (*pool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return nil, e.stopped()
 	}
-	p := e.pools[to]
+	p := e.pools[what]
 	if p == nil {
-		p = &pool{slots: make(chan struct{}, e.config.Pool)}
-		e.pools[to] = p
+		size := e.config.Pool
+		if what.passed {
+			size = e.config.PassedPool
+		}
+		p = &pool{slots: make(chan struct{}, size)}
+		e.pools[what] = p
 	}
 	p.users++
 	return p, nil
 }
 
-func (e *Endpoint) part(to Address, p *pool) {
+func (e *Endpoint) part(what errand, p *pool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p.users--
-	e.dropEmpty(to, p)
+	e.dropEmpty(what, p)
 }
 
 // dropEmpty forgets a pool that nobody uses. e.mu is held.
-func (e *Endpoint) dropEmpty(to Address, p *pool) {
+func (e *Endpoint) dropEmpty(what errand, p *pool) {
 	if p.users == 0 && len(p.idle) == 0 {
-		delete(e.pools, to)
+		delete(e.pools, what)
 	}
 }
 
@@ -212,14 +224,14 @@ func (e *Endpoint) sweep(ctx context.Context) {
 func (e *Endpoint) takeOld(now time.Time) (old []*dialed) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for to, p := range e.pools {
+	for what, p := range e.pools {
 		n := slices.IndexFunc(p.idle, func(d *dialed) bool { return now.Sub(d.since) < e.config.PoolIdle })
 		if n < 0 {
 			n = len(p.idle)
 		}
 		old = append(old, p.idle[:n]...)
 		p.idle = slices.Delete(p.idle, 0, n)
-		e.dropEmpty(to, p)
+		e.dropEmpty(what, p)
 	}
 	return old
 }
