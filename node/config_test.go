@@ -67,8 +67,9 @@ func TestDefaultsFollowFromTheRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !filepath.IsAbs(c.Dir) || c.Mountpaths[0] != filepath.Join(c.Dir, "mountpath") || c.Admin != "[::1]:9003" {
-		t.Errorf("got %+v: want an absolute dir, its mountpath, admin [::1]:9003", c)
+	if !filepath.IsAbs(c.Dir) || c.Mountpaths[0] != filepath.Join(c.Dir, "mountpath") || c.Admin != "[::1]:9003" ||
+		c.Cluster != "[::1]:9001" || c.Gossip != "[::1]:9002" {
+		t.Errorf("got %+v: want an absolute dir, its mountpath, the other ports behind 9000", c)
 	}
 }
 
@@ -87,10 +88,14 @@ func TestBadConfigurationNamesWhatIsWrong(t *testing.T) {
 		{name: "array", file: "dir = ['a', 'b']", want: "dir: want a string"},
 		{name: "array of numbers", file: "mountpath = [1]", want: "array of strings"},
 		{name: "roles", flags: map[string][]string{"dir": {"/x"}, "roles": {"proxy,cook"}}, want: "cook"},
-		{name: "one role", flags: map[string][]string{"dir": {"/x"}, "roles": {"proxy"}}, want: "proxy,target"},
+		{name: "no proxy alone", flags: map[string][]string{"dir": {"/x"}, "roles": {"target"}}, want: "--join"},
+		{name: "mountpath without a target", flags: map[string][]string{"dir": {"/x"}, "roles": {"proxy"}, "mountpath": {"/m"}}, want: "holds no objects"},
+		{name: "no cluster port", flags: map[string][]string{"dir": {"/x"}, "listen": {"a:65535"}}, want: "--cluster"},
+		{name: "join", flags: map[string][]string{"dir": {"/x"}, "join": {"host"}}, want: "join"},
+		{name: "short secret", flags: map[string][]string{"dir": {"/x"}}, env: []string{"AIS_CLUSTER_SECRET", "short"}, want: "at least 16"},
 		{name: "listen", flags: map[string][]string{"dir": {"/x"}, "listen": {"8080"}}, want: "listen"},
 		{name: "port", flags: map[string][]string{"dir": {"/x"}, "listen": {"a:http"}}, want: "number"},
-		{name: "no admin port", flags: map[string][]string{"dir": {"/x"}, "listen": {"a:65535"}}, want: "--admin"},
+		{name: "no admin port", flags: map[string][]string{"dir": {"/x"}, "listen": {"a:65533"}}, want: "--admin"},
 		{name: "half a key", flags: map[string][]string{"dir": {"/x"}}, env: []string{"AIS_ROOT_ACCESS_KEY", "abc"}, want: "both"},
 		{name: "twice", flags: map[string][]string{"dir": {"/x"}, "mountpath": {"/m", "/m/"}}, want: "twice"},
 		{name: "switch", env: []string{"AIS_ALLOW_MISSING_MOUNTPATH", "perhaps"}, want: "true or false"},

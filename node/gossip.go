@@ -16,6 +16,7 @@ func (n *node) startGossip(g *group) error {
 	if err != nil {
 		return err
 	}
+	n.talk.Store(talk)
 	g.start("gossip", controlPhase, talk.Run)
 	g.start("gossip's hints", controlPhase, func(ctx context.Context) error { return n.followHints(ctx, talk.Hints()) })
 	return nil

@@ -158,7 +158,9 @@ func (n *node) openJoins() {
 		if err != nil {
 			return nil, err
 		}
-		return join.NewServer(join.Options{Secret: secret, Random: rand.Reader, Admit: n.admit, Logger: n.log})
+		server, err := join.NewServer(join.Options{Secret: secret, Random: rand.Reader, Admit: n.admit, Logger: n.log})
+		n.joinServer.Store(server)
+		return server, err
 	})
 }
 

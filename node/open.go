@@ -65,6 +65,7 @@ func (n *node) openCluster(g *group) error {
 	if err := n.openGateway(); err != nil {
 		return err
 	}
+	n.showCluster()
 	certified := n.certified()
 	if certified {
 		if err := n.startEndpoint(g); err != nil {
@@ -143,6 +144,7 @@ func (n *node) openObjects(g *group) error {
 		}
 		g.start("target", storePhase, n.target.Run) // from here on: it is Run that closes the stores
 		g.start("cluster map", storePhase, n.followMap)
+		n.startCopies(g)
 	}
 	g.start("lease", leavePhase, n.leave)
 	return n.awaitLease(g.ctx, firstLease)

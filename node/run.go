@@ -20,6 +20,7 @@ import (
 	"github.com/seed9b016523/ais/control"
 	"github.com/seed9b016523/ais/control/raftlog"
 	"github.com/seed9b016523/ais/front"
+	"github.com/seed9b016523/ais/gossip"
 	"github.com/seed9b016523/ais/mountpath"
 	"github.com/seed9b016523/ais/proxy"
 	"github.com/seed9b016523/ais/target"
@@ -124,6 +125,10 @@ type node struct {
 	authority ed25519.PublicKey // of the cluster's authority
 	joins     func() (*join.Server, error)
 	gateway   *proxy.Gateway
+
+	// Of what starts late, for the metrics.
+	talk       atomic.Pointer[gossip.Gossip]
+	joinServer atomic.Pointer[join.Server]
 
 	disks   *mountpath.Set                // nil on a node that is no target
 	target  *target.Target                // nil likewise

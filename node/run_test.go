@@ -40,7 +40,7 @@ func freePort(t *testing.T) string {
 // testConfig is a node in dir with two mountpaths and the test's root key.
 func testConfig(t *testing.T, dir string) Config {
 	c := Default()
-	c.Dir, c.Listen, c.Admin = dir, freePort(t), freePort(t)
+	c.Dir, c.Listen, c.Cluster, c.Gossip, c.Admin = dir, freePort(t), freePort(t), freePort(t), freePort(t)
 	c.Mountpaths = []string{dir + "/m0", dir + "/m1"}
 	c.AllowSharedFilesystem = true
 	c.RootAccessKey, c.RootSecretKey = testKey, testSecret
