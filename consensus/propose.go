@@ -11,7 +11,8 @@ import (
 // How a command waits for a primary.
 const (
 	proposeMax   = 10 * time.Second      // longest wait for a primary that takes it
-	proposeAgain = 50 * time.Millisecond // between two tries
+	proposeFirst = 2 * time.Millisecond  // before the second try; each pause doubles
+	proposeAgain = 50 * time.Millisecond // up to this
 	forwardMax   = 3 * time.Second       // how long one try may take
 )
 
@@ -25,7 +26,7 @@ func (r *Replica) Propose(ctx context.Context, c control.Command) (ais.ControlIn
 	defer cancel()
 	id := r.opt.NewID()
 	var last error
-	for {
+	for next := proposeFirst; ; next = min(2*next, proposeAgain) {
 		index, result, err := r.try(ctx, id, c)
 		if index != 0 {
 			if _, err := r.Watch(ctx, index-1); err != nil {
@@ -39,7 +40,7 @@ func (r *Replica) Propose(ctx context.Context, c control.Command) (ais.ControlIn
 		if ctx.Err() == nil {
 			last = err
 		}
-		if err := r.pause(ctx); err != nil {
+		if err := r.pause(ctx, next); err != nil {
 			if last == nil {
 				last = err
 			}
@@ -49,8 +50,8 @@ func (r *Replica) Propose(ctx context.Context, c control.Command) (ais.ControlIn
 }
 
 // pause waits until a next try is worth it.
-func (r *Replica) pause(ctx context.Context) error {
-	again := time.NewTimer(proposeAgain)
+func (r *Replica) pause(ctx context.Context, d time.Duration) error {
+	again := time.NewTimer(d)
 	defer again.Stop()
 	select {
 	case <-again.C:
