@@ -12,16 +12,7 @@ func (homes) name() string { return "homes" }
 
 func (homes) see(w *world, what any) error {
 	r := w.registers
-	switch what := what.(type) {
-	case ended:
-		delete(r.homes, what.n)
-	case committed:
-		m := w.reference.Map()
-		r.maps[m.Version()] = m
-	case viewed:
-		r.learn(what.n)
-	case drained:
-		r.look(what.n)
+	if what, ok := what.(drained); ok {
 		for slot := range r.slots {
 			if !r.serves(what.n, slot) {
 				continue

@@ -51,7 +51,7 @@ func (p *proposals) see(w *world, what any) error {
 	case finished:
 		for _, o := range w.operations {
 			if _, taken := p.first[o.id]; taken && o.done() && o.outcome.Index == 0 {
-				return fmt.Errorf("%s was refused (%v), and is in the log", o.command.Kind(), o.outcome.Err)
+				return fmt.Errorf("%s was refused, and is in the log: %w", o.command.Kind(), o.outcome.Err)
 			}
 		}
 	}
@@ -123,7 +123,7 @@ func (p *proposals) seeAnswer(o *operation) error {
 	case v.index != o.outcome.Index || p.byIndex[v.index] != o.id:
 		return fmt.Errorf("%s was acknowledged at index %d, it is in the log at %d", o.command.Kind(), o.outcome.Index, v.index)
 	case v.judged && v.ok != (o.outcome.Err == nil):
-		return fmt.Errorf("%s at index %d was answered with error %v; that it succeeds is %t by the log", o.command.Kind(), v.index, o.outcome.Err, v.ok)
+		return fmt.Errorf("%s at index %d: by the log that it succeeds is %t, the answer was %q", o.command.Kind(), v.index, v.ok, fmt.Sprint(o.outcome.Err))
 	}
 	return nil
 }

@@ -65,6 +65,7 @@ func (o *operation) try(at *node) {
 		}
 		at.propose(o, func(outcome consensus.Outcome) {
 			hint := w.node(at.machine.Status().Primary)
+			w.bend.answer(o, at, &outcome)
 			if !w.lostToClient() {
 				w.after(w.clientDelay(), func() { o.answer(try, outcome, hint) })
 			}

@@ -31,6 +31,7 @@ func faultTable() []fault {
 		{"partition", 8, (*faults).partition},
 		{"one-way partition", 6, (*faults).oneWay},
 		{"isolated primary", 6, (*faults).isolatePrimary},
+		{"isolated node", 8, (*faults).isolate},
 		{"flapping link", 4, (*faults).flap},
 		{"weather", 8, (*faults).storm},
 		{"slow disk", 4, (*faults).slowDisk},
@@ -94,8 +95,8 @@ func (f *faults) mend() {
 // span draws how long a fault lasts: mostly short, at times longer than leases and judgements.
 func (f *faults) span() time.Duration {
 	longest := 3 * time.Second
-	if f.w.rng.IntN(3) == 0 {
-		longest = 20 * time.Second
+	if f.w.rng.IntN(2) == 0 {
+		longest = 25 * time.Second
 	}
 	return 50*time.Millisecond + time.Duration(f.w.rng.Int64N(int64(longest)))
 }
@@ -207,8 +208,11 @@ func (f *faults) oneWay() {
 	f.shutFor(f.span(), between(a, b))
 }
 
-func (f *faults) isolatePrimary() {
-	p := f.w.primary()
+func (f *faults) isolatePrimary() { f.cutOff(f.w.primary()) }
+
+func (f *faults) isolate() { f.cutOff(f.pick()) }
+
+func (f *faults) cutOff(p *node) {
 	if p == nil {
 		return
 	}

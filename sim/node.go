@@ -123,8 +123,12 @@ func (n *node) start() {
 	if boot.Fresh {
 		n.mirror = &journal{seat: boot.Seat}
 	}
-	w.bend.boot(n, boot)
+	w.bend.open(n, boot)
 	w.see(opened{n, boot})
+	if w.failed != nil {
+		return
+	}
+	w.bend.boot(n, boot)
 	first := n.id == firstNode && n.started == 1
 	n.machine, err = consensus.New(consensus.Config{
 		Node: n.id, Roles: n.roles, Epoch: n.epoch,
@@ -249,6 +253,7 @@ func (n *node) drain() {
 	w := n.w
 	e := n.machine.Effects()
 	n.lease = n.machine.LeaseDeadline()
+	w.bend.lease(n)
 	if e.Failed != nil {
 		w.fail("the machine of %s has failed: %v", n.name, e.Failed)
 		return
@@ -264,8 +269,8 @@ func (n *node) drain() {
 		}
 	}
 	for i := range e.Send {
-		w.see(sent{n, &e.Send[i]})
 		if w.bend.send(n, &e.Send[i]) {
+			w.see(sent{n, &e.Send[i]})
 			w.net.send(e.Send[i])
 		}
 	}
@@ -298,7 +303,6 @@ func (n *node) written(b *raftlog.Batch) {
 		n.live(10*time.Millisecond, func() { n.written(b) }) // the process does not see it yet
 		return
 	}
-	n.w.bend.write(n, b)
 	if err := n.storage.write(*b); err != nil {
 		n.w.fail("%s cannot write its log: %v", n.name, err)
 		return

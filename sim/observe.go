@@ -80,9 +80,10 @@ func (w *world) see(what any) {
 	case committed:
 		w.follow(what.entry)
 	}
+	w.registers.see(what)
 	for _, c := range w.checkers {
 		if err := c.see(w, what); err != nil {
-			w.fail("%s: %v", c.name(), err)
+			w.fail("%s: %w", c.name(), err)
 			return
 		}
 	}

@@ -20,6 +20,7 @@ type operator struct {
 func startOperator(w *world, until, pace time.Duration) *operator {
 	o := &operator{w: w, until: until, pace: pace}
 	o.next()
+	o.settleOften()
 	o.gossip()
 	return o
 }
@@ -42,8 +43,6 @@ func (o *operator) act() {
 	draw := w.rng.IntN(100)
 	w.trace.event("operator", uint64(draw))
 	switch n := w.anyNode(); {
-	case draw < 20:
-		o.settle()
 	case draw < 35:
 		o.setPrimary(n)
 	case draw < 45:
@@ -71,10 +70,24 @@ func (o *operator) act() {
 	}
 }
 
+// settleOften stands for the rebalance that follows a change of the map.
+func (o *operator) settleOften() {
+	w := o.w
+	w.after(time.Second+time.Duration(w.rng.Int64N(int64(4*time.Second))), func() {
+		if w.now < o.until {
+			o.settle()
+			o.settleOften()
+		}
+	})
+}
+
 // settle says what the run knows to be so: that everybody uses the newest map, and nobody is down.
 func (o *operator) settle() {
 	w := o.w
 	m := w.reference.Map()
+	if m.Settled() == m.Version() {
+		return
+	}
 	for _, d := range m.Targets() {
 		n := w.node(d.ID)
 		if d.State == cmap.Down || n == nil || d.State != cmap.Out && (n.view == nil || n.view.Map().Version() < m.Version()) {

@@ -9,7 +9,7 @@ import (
 )
 
 // slotsWatched is how many slots the run looks at. Each holds one number.
-const slotsWatched = 4
+const slotsWatched = 12
 
 // registers are the slots of the run, served by their homes: what objects are to a cluster, without
 // copies. A home that takes over finds the newest number, as if it had been handed on whole. From then on
@@ -53,6 +53,21 @@ func newRegisters(w *world) *registers {
 		r.slots[i] = ais.Slot(w.rng.UintN(ais.Slots))
 	}
 	return r
+}
+
+// see follows the maps there are, and what nodes know of them.
+func (r *registers) see(what any) {
+	switch what := what.(type) {
+	case ended:
+		delete(r.homes, what.n)
+	case committed:
+		m := r.w.reference.Map()
+		r.maps[m.Version()] = m
+	case viewed:
+		r.learn(what.n)
+	case drained:
+		r.look(what.n)
+	}
 }
 
 // homeOf is the home of a slot: of the members that are alive the one with the best number. Any function of

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/control"
 )
 
 // nodesMax bounds a cluster that grows during a run.
@@ -67,7 +69,8 @@ func runSeed(ctx context.Context, seed uint64, lines io.Writer) result {
 func runBent(ctx context.Context, seed uint64, lines io.Writer, bend bending) result {
 	w := newWorld(seed, lines)
 	w.bend, w.noises = bend, lines != nil
-	w.random(ctx)
+	w.checkers = slices.DeleteFunc(w.checkers, func(c checker) bool { return c.name() == bend.without })
+	w.guard(func() { w.random(ctx) })
 	for _, n := range w.nodes {
 		n.stop(false)
 	}
@@ -99,6 +102,10 @@ func (w *world) random(ctx context.Context) {
 		}
 	}
 	w.runUntil(ctx, clusterBack, func() bool { return w.reference.Cluster().ID != 0 })
+	if life := pick(2, 2, 3, 6); life != 6 {
+		// Short leases, so that a run holds many judgements.
+		w.propose(-1, w.nodes[0], control.ConfigSet{Values: map[string]string{string(control.ClusterLease): fmt.Sprintf("%ds", life)}}, nil)
+	}
 	trouble := w.now + 8*time.Second + time.Duration(w.rng.Int64N(int64(40*time.Second)))
 	think := time.Duration(300+w.rng.IntN(1200)) * time.Millisecond
 	c := startClients(w, trouble+3*time.Second, think)

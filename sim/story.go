@@ -85,7 +85,7 @@ func runStory(ctx context.Context, o Options, out io.Writer) error {
 // do gives a command and returns what is seen from it on.
 func (s *story) do(ctx context.Context, line string) string {
 	words := strings.Fields(line)
-	s.command(ctx, words[0], words[1:])
+	s.w.guard(func() { s.command(ctx, words[0], words[1:]) })
 	seen := s.seen
 	s.seen = nil
 	if s.w.failed != nil {

@@ -50,7 +50,7 @@ func (c *clients) next(client int) {
 
 func (c *clients) nextAccess(client int) {
 	w := c.w
-	w.after(time.Duration(w.rng.Int64N(int64(300*time.Millisecond))), func() {
+	w.after(time.Duration(w.rng.Int64N(int64(150*time.Millisecond))), func() {
 		if w.now >= c.until {
 			return
 		}

@@ -86,13 +86,18 @@ func (w *world) fail(format string, args ...any) {
 	}
 }
 
-// run lets time pass until a moment, a violation, or the end of ctx. A panic of a machine is a violation.
-func (w *world) run(ctx context.Context, until time.Duration) {
+// guard does a part of a run. A panic of a machine is a violation like any other.
+func (w *world) guard(do func()) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.fail("panic: %v\n%s", p, stack())
 		}
 	}()
+	do()
+}
+
+// run lets time pass until a moment, a violation, or the end of ctx.
+func (w *world) run(ctx context.Context, until time.Duration) {
 	for w.failed == nil && w.queue.len() > 0 && w.queue.heap[0].at <= until {
 		if w.trace.count&1023 == 0 && ctx.Err() != nil {
 			w.fail("%w", context.Cause(ctx))
@@ -165,12 +170,21 @@ func (w *world) logger(n *node) *slog.Logger {
 // bending breaks the rules on purpose: tests show with it that each checker can fail. The zero value
 // breaks nothing.
 type bending struct {
-	onSend  func(*node, *consensus.Message) bool // false: the message is lost
-	onBoot  func(*node, *raftlog.Boot)
-	onWrite func(*node, *raftlog.Batch)
+	onSend   func(*node, *consensus.Message) bool        // may put another message in its place; false: it is lost
+	onOpen   func(*node, *raftlog.Boot)                  // what a log gives
+	onBoot   func(*node, *raftlog.Boot)                  // what a machine is given of it
+	onAnswer func(*operation, *node, *consensus.Outcome) // what a client is told
+	onLease  func(*node)                                 // what a process believes of its lease
+	without  string                                      // a checker that looks away
 }
 
 func (b *bending) send(n *node, m *consensus.Message) bool { return b.onSend == nil || b.onSend(n, m) }
+
+func (b *bending) open(n *node, boot *raftlog.Boot) {
+	if b.onOpen != nil {
+		b.onOpen(n, boot)
+	}
+}
 
 func (b *bending) boot(n *node, boot *raftlog.Boot) {
 	if b.onBoot != nil {
@@ -178,8 +192,14 @@ func (b *bending) boot(n *node, boot *raftlog.Boot) {
 	}
 }
 
-func (b *bending) write(n *node, batch *raftlog.Batch) {
-	if b.onWrite != nil {
-		b.onWrite(n, batch)
+func (b *bending) answer(o *operation, n *node, outcome *consensus.Outcome) {
+	if b.onAnswer != nil {
+		b.onAnswer(o, n, outcome)
+	}
+}
+
+func (b *bending) lease(n *node) {
+	if b.onLease != nil {
+		b.onLease(n)
 	}
 }
