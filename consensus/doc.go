@@ -2,22 +2,22 @@
 // judgement of nodes, who votes. It decides nothing about objects, and it does no I/O of its own but in
 // its driver.
 //
-//	           ticks, messages, commands
-//	                     │
-//	                     ▼
-//	 Replica ──Step──► Machine ─────────────── go.etcd.io/raft (RawNode)
-//	 (driver)            │  ├─ control.View     the state, entry by entry
-//	    ▲                │  ├─ lease.Holder     this node's own lease
-//	    │                │  └─ office           only on the primary:
-//	    │                │       term.Machine   elected → barrier → fencing → serving → stopping
-//	    │                │       lease.Grantor  leases of all nodes, each after a quorum round
-//	    │                │       judge.Judge    who is down, out, back
-//	    └──Effects───────┘       plan           who votes
-//	        │
-//	        ├─ Persist   control/raftlog, and Durable when it is written
-//	        ├─ Send      Postman: one stream to each peer
-//	        ├─ View      whoever watches the state
-//	        └─ Duties    Fence, Serve: what a primary does beside the machine, for as long as it takes
+//	          ticks, messages, commands
+//	                    │
+//	                    ▼
+//	Replica ──Step──► Machine ─────────────── go.etcd.io/raft (RawNode)
+//	(driver)            │  ├─ control.View     the state, entry by entry
+//	   ▲                │  ├─ lease.Holder     this node's own lease
+//	   │                │  └─ office           only on the primary:
+//	   │                │       term.Machine   elected → barrier → fencing → serving → stopping
+//	   │                │       lease.Grantor  leases of all nodes, each after a quorum round
+//	   │                │       judge.Judge    who is down, out, back
+//	   └──Effects───────┘       plan           who votes
+//	       │
+//	       ├─ Persist   control/raftlog, and Durable when it is written
+//	       ├─ Send      Postman: one stream to each peer
+//	       ├─ View      whoever watches the state
+//	       └─ Duties    Fence, Serve: what a primary does beside the machine, for as long as it takes
 //
 // Every node is a member of one Raft group: proxies vote, one, three or five of them; all others learn.
 // So the state reaches every node in one way, and is durable there before it counts. A member's id is its

@@ -154,7 +154,7 @@ func (m *Machine) seatFacts() (seats []seat, gone []ais.SeatID) {
 			votes:   slices.Contains(m.conf.GetVoters(), uint64(n.Seat)),
 			fits:    n.Roles.Has(ais.RoleProxy) && n.State != cmap.Out && n.State != cmap.Decommission,
 			healthy: present && heard && (n.State == cmap.Alive || n.State == cmap.Maintenance),
-			near:    p.Match+nearEntries >= last,
+			near:    p.State == tracker.StateReplicate && p.Match > 0 && p.Match+nearEntries >= last,
 			wanted:  n.ID == m.office.handover})
 		delete(progress, n.Seat)
 	}

@@ -174,6 +174,22 @@ func (m *Machine) compact() {
 		Conf: proto.Clone(m.conf).(*raftpb.ConfState), Data: data}}
 }
 
+// freshSnapshot is the state as of the newest entry applied, as it is sent to others; nil if it cannot be
+// had now.
+func (m *Machine) freshSnapshot() *raftpb.Snapshot {
+	entryTerm, err := m.storage.Term(m.applied)
+	if err != nil {
+		return nil
+	}
+	data, err := control.EncodeSnapshot(m.view)
+	if err != nil {
+		m.fail(err)
+		return nil
+	}
+	index := m.applied
+	return &raftpb.Snapshot{Data: data, Metadata: &raftpb.SnapshotMetadata{ConfState: m.cloneConf(), Index: &index, Term: &entryTerm}}
+}
+
 func (m *Machine) fail(err error) {
 	if m.failed == nil {
 		m.failed = err
@@ -190,6 +206,11 @@ func (m *Machine) sendRaft(msg *raftpb.Message) {
 		return
 	}
 	if msg.GetType() == raftpb.MsgSnap && m.office != nil {
+		// Raft offers the last one written, which may be older than the membership of the one it is for:
+		// that one would refuse it for ever.
+		if msg.Snapshot = m.freshSnapshot(); msg.Snapshot == nil {
+			return
+		}
 		m.office.snapshots[to] = m.now
 	}
 	m.send(Message{To: node, Raft: msg})

@@ -5,7 +5,6 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"github.com/seed9b016523/ais"
-	"github.com/seed9b016523/ais/control"
 	"github.com/seed9b016523/ais/lease"
 )
 
@@ -162,16 +161,10 @@ func (m *Machine) receivePull(from ais.NodeID, p *Pull) {
 		m.refuse("pull without need")
 		return
 	}
-	entryTerm, err := m.storage.Term(m.applied)
-	if err != nil {
+	snapshot := m.freshSnapshot()
+	if snapshot == nil {
 		return
 	}
-	data, err := control.EncodeSnapshot(m.view)
-	if err != nil {
-		m.fail(err)
-		return
-	}
-	kind, to, lead, now, index := raftpb.MsgSnap, uint64(p.Seat), uint64(m.leader), uint64(m.term), m.applied
-	m.send(Message{To: from, Raft: &raftpb.Message{Type: &kind, To: &to, From: &lead, Term: &now,
-		Snapshot: &raftpb.Snapshot{Data: data, Metadata: &raftpb.SnapshotMetadata{ConfState: m.cloneConf(), Index: &index, Term: &entryTerm}}}})
+	kind, to, lead, now := raftpb.MsgSnap, uint64(p.Seat), uint64(m.leader), uint64(m.term)
+	m.send(Message{To: from, Raft: &raftpb.Message{Type: &kind, To: &to, From: &lead, Term: &now, Snapshot: snapshot}})
 }
