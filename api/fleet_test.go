@@ -122,6 +122,10 @@ func (f *fleet) ForceNew(context.Context) error {
 	return nil
 }
 
+func (f *fleet) Export(context.Context) ([]byte, error) {
+	return control.EncodeSnapshot(f.state.View())
+}
+
 func (f *fleet) Join(_ context.Context, now time.Time, remote string, body []byte) (int, []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

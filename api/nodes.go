@@ -163,7 +163,7 @@ func (h *Handler) export(w http.ResponseWriter, r *http.Request) error {
 	if err := requireRoot(r); err != nil {
 		return err
 	}
-	b, err := control.EncodeSnapshot(h.config.State.View())
+	b, err := h.config.Operator.Export(r.Context())
 	if err != nil {
 		return err
 	}

@@ -55,6 +55,8 @@ type Operator interface {
 	// ForceNew starts a new generation with this node as the only one that votes: for the survivor of
 	// a majority that is lost for ever.
 	ForceNew(ctx context.Context) error
+	// Export gives the whole control state as this node has it, secrets included: a snapshot file.
+	Export(ctx context.Context) ([]byte, error)
 }
 
 // Joiner is the cluster's side of the handshake by which a machine becomes a node. The handshake
