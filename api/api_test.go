@@ -91,8 +91,8 @@ func TestDocument(t *testing.T) {
 	if err != nil || len(cluster.Nodes) != 3 || cluster.State != "ok" || cluster.Version != "v1" || len(cluster.ID) != 16 {
 		t.Errorf("cluster: got %+v, %v", cluster, err)
 	}
-	want := "1 mountpath of node 00000000000000aa, which holds all objects, so an object has 1 copy, whatever the policy (copies=2) says"
-	if len(cluster.Notes) != 2 || cluster.Notes[1] != want {
+	want := "1 mountpath of node 00000000000000aa, so an object has 1 copy, whatever the policy (copies=2) says"
+	if len(cluster.Notes) != 3 || cluster.Notes[2] != want || !strings.HasPrefix(cluster.Notes[1], "all objects lie on node 00000000000000aa") {
 		t.Errorf("notes: got %q, want %q", cluster.Notes, want)
 	}
 	if paths, err := c.Mountpaths(ctx, cluster.Nodes[0].ID); err != nil || len(paths) != 1 || paths[0].Path != "/data" {

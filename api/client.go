@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -60,9 +61,10 @@ func NewClient(o ClientOptions) (*Client, error) {
 	}
 	return &Client{
 		endpoint: u,
-		http:     &http.Client{Transport: o.Transport},
-		signer:   auth.NewSigner(auth.Credential{AccessKey: o.AccessKey, Secret: o.Secret}, o.Region),
-		now:      time.Now,
+		http: &http.Client{Transport: o.Transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, // see follow
+		signer: auth.NewSigner(auth.Credential{AccessKey: o.AccessKey, Secret: o.Secret}, o.Region),
+		now:    time.Now,
 	}, nil
 }
 
@@ -78,6 +80,8 @@ type call struct {
 	body   io.Reader // closed by nobody
 	size   int64     // of body; -1 unknown
 	read   bool      // the caller reads the reply's body and closes it
+
+	control bool // about the cluster: its errors name what they are about
 }
 
 // triesMax is how often a request that the server put off is sent.
@@ -87,7 +91,10 @@ const triesMax = 4
 // as long as the body can be sent again.
 func (c *Client) do(ctx context.Context, k *call) (*http.Response, error) {
 	for try := 1; ; try++ {
-		resp, err := c.send(ctx, k)
+		resp, sent, err := c.send(ctx, k)
+		if err == nil && resp.StatusCode == http.StatusTemporaryRedirect {
+			resp, sent, err = c.follow(ctx, k, resp, sent)
+		}
 		if err == nil && resp.StatusCode < 300 {
 			if !k.read {
 				defer resp.Body.Close()
@@ -97,7 +104,7 @@ func (c *Client) do(ctx context.Context, k *call) (*http.Response, error) {
 		if err == nil {
 			err = replyError(resp, k)
 		}
-		if !ais.IsKind(err, ais.Unavailable) || try == triesMax || ctx.Err() != nil || !rewind(k.body) {
+		if !ais.IsKind(err, ais.Unavailable) || try == triesMax || ctx.Err() != nil || !rewind(ctx, k.body, sent) {
 			return nil, err
 		}
 		if !wait(ctx, retryAfter(resp)) {
@@ -106,52 +113,117 @@ func (c *Client) do(ctx context.Context, k *call) (*http.Response, error) {
 	}
 }
 
-func (c *Client) send(ctx context.Context, k *call) (*http.Response, error) {
+// follow goes where a node sends the client for an object: to the node that has it, with a ticket in
+// place of a signature. A node that cannot be reached from here is reached through the one that was
+// asked.
+func (c *Client) follow(ctx context.Context, k *call, resp *http.Response, sent *sentBody) (*http.Response, *sentBody, error) {
+	resp.Body.Close()
+	again := ais.Errorf(ais.Unavailable, "%s: sent on to another node, and the body cannot be sent again", k.method)
+	to, err := resp.Location()
+	if err != nil {
+		return nil, sent, ais.Errorf(ais.Unavailable, "%s: sent on to nowhere: %w", k.method, err)
+	}
+	if !rewind(ctx, k.body, sent) {
+		return nil, sent, again
+	}
+	r, sent, err := c.request(ctx, k)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.URL, r.Host = to, ""
+	resp, err = c.exchange(r, k, sent)
+	if err == nil && resp.StatusCode != http.StatusTemporaryRedirect || ctx.Err() != nil {
+		return resp, sent, err
+	}
+	if err == nil {
+		resp.Body.Close() // from one to the next: the map is changing
+	}
+	if !rewind(ctx, k.body, sent) {
+		return nil, sent, again
+	}
+	direct := *k
+	direct.query = maps.Clone(k.query)
+	if direct.query == nil {
+		direct.query = url.Values{}
+	}
+	direct.query.Set("redirect", "false")
+	return c.send(ctx, &direct)
+}
+
+// send signs a call and sends it to the endpoint. The body that it was sent with is nil where the call
+// has none.
+func (c *Client) send(ctx context.Context, k *call) (*http.Response, *sentBody, error) {
+	r, sent, err := c.request(ctx, k)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.signer.SignHTTP(r, auth.UnsignedPayload, c.now()); err != nil {
+		return nil, nil, err
+	}
+	resp, err := c.exchange(r, k, sent)
+	return resp, sent, err
+}
+
+// request makes the request of a call to the endpoint, without a signature.
+func (c *Client) request(ctx context.Context, k *call) (*http.Request, *sentBody, error) {
 	r, err := http.NewRequestWithContext(ctx, k.method, c.endpoint.String(), nil)
 	if err != nil {
-		return nil, ais.Errorf(ais.Invalid, "%s %s: %w", k.method, k.path, err)
+		return nil, nil, ais.Errorf(ais.Invalid, "%s %s: %w", k.method, k.path, err)
 	}
 	r.URL.RawPath, r.URL.RawQuery = k.path, k.query.Encode() // sent as it is: names are not normalised
 	if r.URL.Path, err = url.PathUnescape(k.path); err != nil {
-		return nil, ais.Errorf(ais.Invalid, "%s %s: %w", k.method, k.path, err)
+		return nil, nil, ais.Errorf(ais.Invalid, "%s %s: %w", k.method, k.path, err)
 	}
 	for name, values := range k.header {
 		r.Header[name] = values
 	}
-	var sent *sentBody
-	if k.body != nil {
-		sent = &sentBody{Reader: k.body}
-		r.Body, r.ContentLength = io.NopCloser(sent), k.size
-		if k.size == 0 {
-			r.Body = http.NoBody
-		}
-		if k.size > expectFrom || k.size < 0 {
-			r.Header.Set("Expect", "100-continue")
-		}
+	if k.body == nil {
+		return r, nil, nil
 	}
-	if err := c.signer.SignHTTP(r, auth.UnsignedPayload, c.now()); err != nil {
-		return nil, err
+	if r.ContentLength = k.size; k.size == 0 {
+		r.Body = http.NoBody
+		return r, nil, nil
 	}
+	sent := &sentBody{Reader: k.body, closed: make(chan struct{})}
+	r.Body = sent
+	if k.size > expectFrom || k.size < 0 {
+		r.Header.Set("Expect", "100-continue")
+	}
+	return r, sent, nil
+}
+
+// exchange sends a request and words what may go wrong.
+func (c *Client) exchange(r *http.Request, k *call, sent *sentBody) (*http.Response, error) {
 	resp, err := c.http.Do(r)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ais.Errorf(ais.Canceled, "%s: %w", k.method, err)
-		}
-		if berr := sent.failure(k.size); berr != nil {
-			return nil, ais.NounErrorf(ais.Invalid, ais.NounBody, "%s: %w", k.method, berr)
-		}
-		return nil, ais.Errorf(ais.Unavailable, "%s: %w", c.endpoint.Host, err)
+	if err == nil {
+		return resp, nil
 	}
-	return resp, nil
+	if r.Context().Err() != nil {
+		return nil, ais.Errorf(ais.Canceled, "%s: %w", k.method, err)
+	}
+	if berr := sent.failure(k.size); berr != nil {
+		return nil, ais.NounErrorf(ais.Invalid, ais.NounBody, "%s: %w", k.method, berr)
+	}
+	return nil, ais.Errorf(ais.Unavailable, "%s: %w", r.URL.Host, err)
 }
 
 // sentBody is the body of a request. It remembers how reading it ended, to tell a body that failed from
-// a server that did. The transport may still read it while the request has failed already.
+// a server that did. The transport may still read it while the request has failed, or was answered,
+// already: it is done with it when it closes it.
 type sentBody struct {
 	io.Reader
+	once   sync.Once
+	closed chan struct{} // by the transport
+
 	mu  sync.Mutex
 	n   int64
 	err error
+}
+
+// Close tells that the transport is done. What is under it stays open: it is the caller's.
+func (b *sentBody) Close() error {
+	b.once.Do(func() { close(b.closed) })
+	return nil
 }
 
 func (b *sentBody) Read(p []byte) (int, error) {
@@ -184,14 +256,21 @@ func (b *sentBody) failure(size int64) error {
 // expectFrom is the size of a body from which the server is asked first whether it wants it.
 const expectFrom = 1 << 20
 
-// rewind makes a body ready to be sent again.
-func rewind(body io.Reader) bool {
+// rewind makes a body ready to be sent again, once the transport is done with it.
+func rewind(ctx context.Context, body io.Reader, sent *sentBody) bool {
 	if body == nil {
 		return true
 	}
 	s, ok := body.(io.Seeker)
 	if !ok {
 		return false
+	}
+	if sent != nil {
+		select {
+		case <-sent.closed:
+		case <-ctx.Done():
+			return false
+		}
 	}
 	_, err := s.Seek(0, io.SeekStart)
 	return err == nil
@@ -229,10 +308,11 @@ func replyError(resp *http.Response, k *call) error {
 			kind = named
 		}
 	}
-	if message == "" {
+	told := message != ""
+	if !told {
 		message = strings.ToLower(http.StatusText(resp.StatusCode))
 	}
-	if name, err := url.PathUnescape(k.path); err == nil && !strings.Contains(message, `"`) {
+	if name, err := url.PathUnescape(k.path); err == nil && (!k.control || !told) && !strings.Contains(message, `"`) {
 		message = fmt.Sprintf("%s %s: %s", k.method, strings.TrimPrefix(name, "/v1"), message)
 	}
 	return &ais.Error{Kind: kind, Message: message}
@@ -240,7 +320,7 @@ func replyError(resp *http.Response, k *call) error {
 
 // json sends in (nil: nothing) as JSON and reads the reply into out (nil: whatever it is).
 func (c *Client) json(ctx context.Context, method, path string, query url.Values, in, out any) error {
-	k := &call{method: method, path: path, query: query, read: true}
+	k := &call{method: method, path: path, query: query, read: true, control: true}
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {

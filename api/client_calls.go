@@ -96,6 +96,9 @@ type PutOptions struct {
 // an io.Seeker, it is read again from its start if the server puts the request off.
 func (c *Client) Put(ctx context.Context, bucket, name string, body io.Reader, size int64, o *PutOptions) (*Object, error) {
 	k := &call{method: http.MethodPut, path: objectPath(bucket, name), body: body, size: size, read: true, header: http.Header{}}
+	if _, ok := body.(io.Seeker); !ok && size != 0 {
+		k.query = url.Values{"redirect": {"false"}} // it could not be sent again to where it is sent on to
+	}
 	if o != nil {
 		for name, value := range o.Headers {
 			k.header.Set(name, value)

@@ -53,7 +53,7 @@ func (c *Client) ForceNew(ctx context.Context, confirm string) (*Changed, error)
 
 // Export gives the control state, secrets included, as the node that is asked has it.
 func (c *Client) Export(ctx context.Context) ([]byte, error) {
-	resp, err := c.do(ctx, &call{method: http.MethodGet, path: "/v1/cluster/export", read: true})
+	resp, err := c.do(ctx, &call{method: http.MethodGet, path: "/v1/cluster/export", read: true, control: true})
 	if err != nil {
 		return nil, err
 	}

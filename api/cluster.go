@@ -177,24 +177,30 @@ func (s *survey) notes(view *control.View) []string {
 	return append(notes, s.copies(view)...)
 }
 
-// copies says where fewer copies exist than the policy asks for. Objects lie on one node, the home
-// that the settled map gives every slot, on as many of its mountpaths as the policy has copies.
-func (s *survey) copies(view *control.View) []string {
-	home, ok := view.Map().SettledHome(0)
-	i := slices.IndexFunc(s.nodes, func(n surveyed) bool { return n.ID == home })
-	if !ok || i < 0 || s.nodes[i].report == nil {
-		return nil
+// copies says how many copies of an object there really are. Objects lie at their home under the
+// settled map, on as many of its mountpaths as the policy has copies.
+func (s *survey) copies(view *control.View) (notes []string) {
+	m, policy := view.Map(), view.Config().Get(control.BucketPolicy)
+	homes, where := m.SettledHomes(), "in all"
+	if len(homes) == 1 && len(m.Members()) > 1 {
+		where = fmt.Sprintf("of node %s", homes[0])
+		notes = append(notes, fmt.Sprintf("all objects lie on node %s: the others pass requests on to it", homes[0]))
 	}
-	places, policy := len(s.nodes[i].report.Mountpaths), view.Config().Get(control.BucketPolicy)
-	where := "in all"
-	if len(view.Map().Targets()) > 1 {
-		where = "of node " + home.String() + ", which holds all objects"
+	least := -1
+	for i := range s.nodes {
+		n := &s.nodes[i]
+		if n.report == nil || !slices.Contains(homes, n.ID) {
+			continue
+		}
+		if places := len(n.report.Mountpaths); least < 0 || places < least {
+			least = places
+		}
 	}
-	if places >= policy.Policy().Copies {
-		return nil
+	if least >= 0 && least < policy.Policy().Copies {
+		notes = append(notes, fmt.Sprintf("%s %s, so an object has %s, whatever the policy (%s) says",
+			plural(least, "mountpath"), where, plural(least, "copy"), policy))
 	}
-	return []string{fmt.Sprintf("%s %s, so an object has %s, whatever the policy (%s) says",
-		plural(places, "mountpath"), where, plural(places, "copy"), policy)}
+	return notes
 }
 
 func plural(n int, word string) string {

@@ -159,6 +159,7 @@ func (h *held) RoundTrip(r *http.Request) (*http.Response, error) {
 		if sent, err = io.ReadAll(r.Body); err != nil {
 			return nil, err
 		}
+		r.Body.Close()
 		r.Body = io.NopCloser(bytes.NewReader(sent))
 	}
 	resp, err := h.under.RoundTrip(r)
