@@ -62,16 +62,42 @@ func (n *node) serveFence(ctx context.Context, from transport.Peer, request []by
 	return nil, nil
 }
 
-// servePrimary is what a primary does beside its machine while it serves.
-func (n *node) servePrimary(ctx context.Context, t ais.Term) {
+// servePrimary is what a primary does beside its machine while it serves: it ends the deletes of buckets
+// whose node is gone, whenever the map may say so.
+func (n *node) servePrimary(ctx context.Context, _ ais.Term) {
 	for {
-		err := n.buckets.Recover(ctx)
-		if err == nil || ctx.Err() != nil {
+		version := n.replica.View().Map().Version()
+		if err := n.buckets.Recover(ctx); err != nil && ctx.Err() == nil {
+			n.log.Warn("deletes of buckets that were cut short are not ended yet", "err", err)
+			version = 0
+		}
+		for ctx.Err() == nil {
+			changed := n.replica.Changed()
+			if n.replica.View().Map().Version() != version {
+				break
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+		}
+		if wait(ctx, deletesEvery) != nil {
 			return
 		}
-		n.log.Warn("deletes of buckets that were cut short are not ended yet", "err", err)
-		if wait(ctx, time.Second) != nil {
-			return
+	}
+}
+
+// deletesEvery is how often deletes of buckets that were cut short are looked at.
+const deletesEvery = time.Second
+
+// endDeletes takes back the deletes that this node began and found no primary to end.
+func (n *node) endDeletes(ctx context.Context) error {
+	for {
+		if err := wait(ctx, deletesEvery); err != nil {
+			return endOf(ctx, err)
+		}
+		if err := n.buckets.EndDeletes(ctx); err != nil && ctx.Err() == nil {
+			n.log.Info("deletes of buckets that were cut short are not ended yet", "err", err)
 		}
 	}
 }

@@ -99,6 +99,7 @@ func (n *node) openCluster(g *group) error {
 	}
 	g.start("other nodes", controlPhase, n.followPeers)
 	g.start("generation", controlPhase, n.followGeneration)
+	g.start("deletes of buckets", leavePhase, n.endDeletes)
 	return n.await(ctx, n.recorded)
 }
 
