@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/seed9b016523/ais/node"
 )
 
 // Surroundings is what a command sees of the process it runs in: its streams and its environment.
@@ -19,9 +17,6 @@ type Surroundings struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	Getenv func(string) string
-	// ForceNew starts a new generation on a node that does not run: from its own control state, or from
-	// a saved one.
-	ForceNew func(ctx context.Context, cfg node.Config, s node.Surroundings, snapshot string) error
 }
 
 // System is the surroundings of this process.
@@ -82,7 +77,7 @@ func newRoot(s Surroundings) (*cobra.Command, *globals) {
 		newDev(s), newNode(s),
 		newBucket(s, g), newList(s, g), newPut(s, g), newGet(s, g), newCopy(g), newRemove(s, g),
 		newShow(s, g), newConfig(s, g), newCluster(s, g), newVolume(s, g),
-		newBench(s, g), newVersion(s, g),
+		newBench(s, g), newSim(s), newVersion(s, g),
 	)
 	// cobra's own completion command, which writes to where root does.
 	root.InitDefaultCompletionCmd()

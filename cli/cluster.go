@@ -183,7 +183,7 @@ func forceNewOffline(ctx context.Context, s Surroundings, cfg node.Config, snaps
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(s.Stderr, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
-	if err := s.ForceNew(ctx, cfg, node.Surroundings{Log: log, Announce: s.Stdout, Version: thisBuild().Version}, snapshot); err != nil {
+	if err := node.ForceNew(ctx, cfg, node.Surroundings{Log: log, Announce: s.Stdout, Version: thisBuild().Version}, snapshot); err != nil {
 		return err
 	}
 	notice(s.Stdout, "a new generation has begun; start the node as before")

@@ -92,7 +92,7 @@ func (o *devOptions) validate() error {
 }
 
 const (
-	devNodesDefault = 1
+	devNodesDefault = 3
 	devNodesMax     = 64
 	// devPortsPerNode is the distance between the ports of one node and the next.
 	devPortsPerNode = 10

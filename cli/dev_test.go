@@ -73,7 +73,7 @@ func TestLastLines(t *testing.T) {
 }
 
 func TestDevOptions(t *testing.T) {
-	for _, o := range []devOptions{{nodes: -1, port: 8080, mountpaths: 1}, {nodes: 65, port: 8080, mountpaths: 1}, {nodes: 9, port: 65500, mountpaths: 1},
+	for _, o := range []devOptions{{nodes: -1, port: 8080, mountpaths: 1}, {nodes: 65, port: 8080, mountpaths: 1}, {nodes: 9, port: 65500, mountpaths: 1}, {port: 65510, mountpaths: 1},
 		{nodes: 1, port: 0, mountpaths: 1}, {nodes: 1, port: 65530, mountpaths: 1}, {nodes: 1, port: 8080, mountpaths: 0}} {
 		if err := o.validate(); err == nil {
 			t.Errorf("%+v was taken", o)

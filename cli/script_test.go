@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,26 +35,29 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("PORT", strconv.Itoa(freePorts(t)))
+			port := freePorts(t)
+			e.Setenv("PORT", strconv.Itoa(port))
+			e.Setenv("PORT1", strconv.Itoa(port+devPortsPerNode)) // of node 1
+			e.Setenv("PORT2", strconv.Itoa(port+2*devPortsPerNode))
 			e.Setenv("TZ", "UTC")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": await, "load-env": loadEnv, "make-tree": makeTree, "same-tree": sameTree, "kill-node": killNode, "await-ready": awaitReady,
+			"await": await, "await-command": awaitCommand, "load-env": loadEnv, "make-tree": makeTree, "same-tree": sameTree, "kill-node": killNode, "await-ready": awaitReady,
 		},
 	})
 }
 
-// freePorts finds a port that is free together with the three behind it, as a node needs them. They
-// are asked from the kernel and given back, so another process could take them; ports of tests that
-// run side by side are kept apart by the kernel's choice.
+// freePorts finds a port that is free together with all that ais dev takes for three nodes from it on.
+// They are asked from the kernel and given back, so another process could take them; ports of tests
+// that run side by side are kept apart by the kernel's choice.
 func freePorts(t *testing.T) int {
 	for range 100 {
 		if base, ok := tryPorts(t); ok {
 			return base
 		}
 	}
-	t.Fatal("no four ports in a row are free")
+	t.Fatal("no ports for three nodes are free")
 	return 0
 }
 
@@ -64,7 +68,10 @@ func tryPorts(t *testing.T) (base int, ok bool) {
 	}
 	defer first.Close()
 	base = first.Addr().(*net.TCPAddr).Port
-	for i := 1; i <= 3; i++ {
+	for i := 1; i <= 2*devPortsPerNode+3; i++ {
+		if i%devPortsPerNode > 3 {
+			continue
+		}
 		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(base+i))
 		if err != nil {
 			return 0, false
@@ -82,6 +89,32 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	waitFor(ts, strings.Join(args, " holds "), func() bool {
 		b, err := os.ReadFile(ts.MkAbs(args[0]))
 		return err == nil && (len(args) == 1 || strings.Contains(string(b), args[1]))
+	})
+}
+
+// await-command [-count=N] REGEXP COMMAND…: waits until the command succeeds and N lines of its output
+// match; without N, one or more.
+func awaitCommand(ts *testscript.TestScript, neg bool, args []string) {
+	want := -1
+	if len(args) > 0 {
+		if digits, ok := strings.CutPrefix(args[0], "-count="); ok {
+			var err error
+			want, err = strconv.Atoi(digits)
+			ts.Check(err)
+			args = args[1:]
+		}
+	}
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: await-command [-count=N] REGEXP COMMAND…")
+	}
+	re, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	waitFor(ts, strings.Join(args[1:], " ")+" prints "+args[0], func() bool {
+		if ts.Exec(args[1], args[2:]...) != nil {
+			return false
+		}
+		found := len(re.FindAllString(ts.ReadFile("stdout"), -1))
+		return found == want || want < 0 && found > 0
 	})
 }
 
@@ -103,7 +136,7 @@ func awaitReady(ts *testscript.TestScript, neg bool, args []string) {
 // waitFor looks again and again until it is so.
 func waitFor(ts *testscript.TestScript, what string, isSo func() bool) {
 	deadline := time.After(30 * time.Second)
-	again := time.NewTicker(5 * time.Millisecond)
+	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for !isSo() {
 		select {
