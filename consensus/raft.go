@@ -109,7 +109,9 @@ func (m *Machine) applyConf(e *raftpb.Entry) {
 	if m.office != nil {
 		m.office.confPending = 0
 	}
-	m.log.Info("members changed", "voters", m.conf.GetVoters(), "learners", len(m.conf.GetLearners()))
+	if len(m.conf.GetVotersOutgoing()) == 0 {
+		m.log.Info("members changed", "voters", m.voters(), "learners", len(m.conf.GetLearners()))
+	}
 }
 
 // applyEntry applies a command, or an entry without one, and tells whoever waits for it here.

@@ -46,11 +46,8 @@ func (m *Machine) Status() Status {
 		Voter: m.voter(), Left: m.left, LeaseUntil: m.holder.Deadline(), Refused: maps.Clone(m.refused)}
 	for _, id := range m.conf.GetVoters() {
 		s.VoterSeats = append(s.VoterSeats, ais.SeatID(id))
-		if node, ok := m.seats[ais.SeatID(id)]; ok {
-			s.Voters = append(s.Voters, node)
-		}
 	}
-	slices.Sort(s.Voters)
+	s.Voters = m.voters()
 	if o := m.office; m.presiding() {
 		s.Holds, s.MayReassign = o.judge.Holds(), o.grantor.MayReassign(m.now)
 		for _, id := range slices.Sorted(maps.Keys(o.seen)) {
@@ -58,4 +55,15 @@ func (m *Machine) Status() Status {
 		}
 	}
 	return s
+}
+
+// voters is the nodes that vote, as far as it is known where they sit.
+func (m *Machine) voters() (nodes []ais.NodeID) {
+	for _, id := range m.conf.GetVoters() {
+		if node, ok := m.seats[ais.SeatID(id)]; ok {
+			nodes = append(nodes, node)
+		}
+	}
+	slices.Sort(nodes)
+	return nodes
 }

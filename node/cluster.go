@@ -144,7 +144,7 @@ func (n *node) awaitLease(ctx context.Context, longest time.Duration) error {
 const leasePoll = 2 * time.Millisecond
 
 // leaveMax is how long a node that ends waits for the others to know.
-const leaveMax = 3 * time.Second
+const leaveMax = 2 * time.Second
 
 // leave waits for the end, and says goodbye.
 func (n *node) leave(ctx context.Context) error {
