@@ -66,11 +66,11 @@ type Machine struct {
 	now  ais.Instant
 
 	raft    *raft.RawNode
-	storage *raft.MemoryStorage // what is durable, as Raft reads it
-	conf    *raftpb.ConfState   // of the newest entry applied
-	view    *control.View       // after the newest entry applied
-	ready   *raft.Ready         // being written; nil while nothing is
-	applied uint64              // index of the newest entry applied; v.Index() may lag: not every entry is a command
+	storage *storage          // what is durable, as Raft reads it
+	conf    *raftpb.ConfState // of the newest entry applied
+	view    *control.View     // after the newest entry applied
+	ready   *raft.Ready       // being written; nil while nothing is
+	applied uint64            // index of the newest entry applied; v.Index() may lag: not every entry is a command
 
 	// Of Raft's newest SoftState and HardState.
 	role   raft.StateType
@@ -126,7 +126,7 @@ func New(cfg Config, boot *raftlog.Boot) (*Machine, error) {
 	if cfg.SnapshotEvery == 0 {
 		cfg.SnapshotEvery = snapshotEveryDefault
 	}
-	m := &Machine{cfg: cfg, log: cfg.Logger, seat: boot.Seat, storage: raft.NewMemoryStorage(),
+	m := &Machine{cfg: cfg, log: cfg.Logger, seat: boot.Seat, storage: &storage{MemoryStorage: raft.NewMemoryStorage()},
 		seats: map[ais.SeatID]ais.NodeID{boot.Seat: cfg.Node}, tickets: map[control.ProposalID]uint64{}, refused: map[string]uint64{}}
 	if err := m.restore(boot); err != nil {
 		return nil, err
@@ -156,7 +156,8 @@ func New(cfg Config, boot *raftlog.Boot) (*Machine, error) {
 // restore brings what the log holds into memory.
 func (m *Machine) restore(boot *raftlog.Boot) error {
 	s := boot.Snapshot
-	m.view, m.conf = control.NewView(), &raftpb.ConfState{}
+	m.view, m.conf = control.NewView(), s.Conf
+	m.storage.first = s.Conf
 	if s.Index > 0 {
 		view, err := control.DecodeSnapshot(s.Data)
 		if err != nil {
@@ -177,6 +178,22 @@ func (m *Machine) restore(boot *raftlog.Boot) error {
 	}
 	m.learnSeats()
 	return nil
+}
+
+// storage is the durable log in memory. A log without a snapshot may have members all the same: one that a
+// node wrote before it could be part of a cluster.
+type storage struct {
+	*raft.MemoryStorage
+	first *raftpb.ConfState // before the first entry
+}
+
+// InitialState implements raft.Storage.
+func (s *storage) InitialState() (*raftpb.HardState, *raftpb.ConfState, error) {
+	hard, conf, err := s.MemoryStorage.InitialState()
+	if len(conf.GetVoters()) == 0 && len(conf.GetLearners()) == 0 {
+		conf = s.first
+	}
+	return hard, conf, err
 }
 
 func raftSnapshot(s *raftlog.Snapshot) *raftpb.Snapshot {
