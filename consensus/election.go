@@ -42,7 +42,13 @@ func (m *Machine) tick() {
 // drawn here and not in Raft, so that the simulator can repeat it.
 func (m *Machine) maybeCampaign() {
 	m.quiet++
-	if m.quiet < m.campaignAt && !m.soleVoter() || !m.voter() || !m.duties.MayCampaign() || m.leaving {
+	if m.quiet < m.campaignAt && !m.soleVoter() {
+		return
+	}
+	if !m.voter() || !m.duties.MayCampaign() || m.leaving {
+		if m.leader != 0 {
+			_ = m.raft.ForgetLeader() // whoever cannot campaign must not take it for alive for ever; no error: it is a follower
+		}
 		return
 	}
 	m.heardPrimary() // draws the next timeout
@@ -142,6 +148,9 @@ func (m *Machine) propose(p Propose) {
 		return
 	}
 	err := control.CheckLevel(m.view, p.Command)
+	if join, ok := p.Command.(control.NodeJoin); ok && err == nil {
+		err = m.checkJoin(&join.Node)
+	}
 	if err == nil {
 		err = m.append(p.ID, p.Command)
 	}
@@ -150,6 +159,18 @@ func (m *Machine) propose(p Propose) {
 		return
 	}
 	m.tickets[p.ID] = p.Ticket
+}
+
+// checkJoin refuses a node that comes with the id of another that lives, from another seat: a copy of its
+// directory, or a thief. A node that lost its log is let in again when the lease of its last process has
+// run out.
+func (m *Machine) checkJoin(n *cmap.Node) error {
+	known, ok := m.Map().Node(n.ID)
+	at, seen := m.office.seen[n.ID]
+	if !ok || !seen || known.Seat == n.Seat || known.State != cmap.Alive || m.now-at >= ais.Instant(m.leaseLife()) {
+		return nil
+	}
+	return ais.Errorf(ais.Unavailable, "node %s runs at %s: another can take its place when that one has been silent for a lease", n.ID, known.Addresses.Cluster)
 }
 
 // append hands a command to Raft. After an error it is not in the log.

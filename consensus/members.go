@@ -18,6 +18,7 @@ type seat struct {
 	present bool // a member of Raft
 	votes   bool // now
 	fits    bool // may vote: a proxy that is to stay
+	departs bool // the primary itself, which does not fit: it keeps its vote until another has one
 	healthy bool // alive in the map, and heard of lately
 	near    bool // has nearly the whole log
 	wanted  bool // asked for as the next primary
@@ -46,7 +47,8 @@ func votersFor(proxies int) int {
 //
 // Every node of the map is a member; who is not in the map leaves. A voter keeps its vote while it fits
 // and is healthy. An unhealthy one loses it only to a healthy learner that has the log, so that the
-// number of voters that work never falls by a plan.
+// number of voters that work never falls by a plan. A primary that departs keeps its own until another can
+// take the office.
 func plan(seats []seat, gone []ais.SeatID, self ais.SeatID) *raftpb.ConfChangeV2 {
 	fit := 0
 	for _, s := range seats {
@@ -55,9 +57,14 @@ func plan(seats []seat, gone []ais.SeatID, self ais.SeatID) *raftpb.ConfChangeV2
 		}
 	}
 	ranked := slices.Clone(seats)
-	ranked = slices.DeleteFunc(ranked, func(s seat) bool { return !s.fits || !s.present || !s.votes && !(s.healthy && s.near) })
+	ranked = slices.DeleteFunc(ranked, func(s seat) bool {
+		return !s.fits && !s.departs || !s.present || !s.votes && !(s.healthy && s.near)
+	})
 	slices.SortStableFunc(ranked, func(a, b seat) int { return a.rank(self) - b.rank(self) })
 	want := votersFor(fit)
+	if slices.ContainsFunc(seats, func(s seat) bool { return s.departs }) {
+		want++
+	}
 	if len(ranked) < want {
 		want = votersFor(len(ranked)) // 3 of 5 that are there, say
 		if voting := votingNow(seats); voting > want && len(ranked) >= voting {
@@ -123,8 +130,13 @@ func (m *Machine) planMembers() {
 	}
 	seats, gone := m.seatFacts()
 	if i := slices.IndexFunc(seats, func(s seat) bool { return s.id == m.seat }); i < 0 || !seats[i].fits {
-		m.handOverOwnVote()
-		return
+		if to := m.successor(); to != 0 {
+			m.raft.TransferLeader(uint64(to)) // another must take the office before this vote can go
+			return
+		}
+		if i >= 0 {
+			seats[i].departs = true
+		}
 	}
 	change := plan(seats, gone, m.seat)
 	if change == nil {
@@ -164,14 +176,6 @@ func (m *Machine) seatFacts() (seats []seat, gone []ais.SeatID) {
 		}
 	}
 	return seats, gone
-}
-
-// handOverOwnVote is for a primary that is to leave the cluster: another must take the office before its
-// vote can go.
-func (m *Machine) handOverOwnVote() {
-	if to := m.successor(); to != 0 {
-		m.raft.TransferLeader(uint64(to))
-	}
 }
 
 // successor is the voter that is best suited to be the next primary; 0 if there is none.

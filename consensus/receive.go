@@ -124,6 +124,10 @@ func (m *Machine) receiveGoodbye(from ais.NodeID, g *Goodbye) {
 		m.refuse("goodbye to a node that is not primary")
 		return
 	}
+	if n, ok := m.Map().Node(from); !ok || g.Epoch < n.Epoch {
+		m.refuse("goodbye of a process that is over") // it says nothing of the lease of the present one
+		return
+	}
 	m.office.grantor.GivenBack(from, g.Epoch)
 	m.office.judge.GaveBack(m.now, from, g.Epoch)
 }

@@ -1,0 +1,94 @@
+package consensus
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
+	"github.com/seed9b016523/ais/control"
+)
+
+// A node without a vote never campaigns. It must find out all the same that the primary is gone: as long
+// as one is known, a new generation is refused.
+func TestALearnerForgetsAPrimaryThatIsGone(t *testing.T) {
+	r := newRig(t)
+	r.form(2)
+	r.kill(r.nodes[1])
+	r.run(3 * time.Second)
+	if got := r.nodes[2].machine.Status().Primary; got != 0 {
+		t.Errorf("3 s after the end of the only voter node 2 takes %s for the primary, want none", got)
+	}
+	r.start(r.nodes[1], false)
+	r.until("node 2 knows the primary again", func() bool { return r.nodes[2].machine.Status().Primary == 1 })
+}
+
+// Of two proxies one votes. If that one is to leave the cluster, the other must get the vote and the
+// office.
+func TestTheOnlyVoterIsDecommissioned(t *testing.T) {
+	r := newRig(t)
+	r.form(2)
+	if o := r.propose(control.NodeState{Changes: []cmap.StateChange{{ID: 1, State: cmap.Decommission}}}); o.Err != nil {
+		t.Fatal(o.Err)
+	}
+	r.until("node 2 is primary", func() bool { return r.nodes[2].machine.serving() })
+	r.until("node 2 alone votes", func() bool {
+		v := r.nodes[2].machine.Status().Voters
+		return len(v) == 1 && v[0] == 2
+	})
+}
+
+// Whoever comes with the id of a node that lives and another seat is not that node: a copy of its
+// directory, or a thief. The living one keeps its place.
+func TestALivingNodeKeepsItsPlace(t *testing.T) {
+	r := newRig(t)
+	r.form(2)
+	thief := r.node(2)
+	thief.Seat, thief.Epoch = thief.Seat+1, thief.Epoch+1
+	if o := r.propose(control.NodeJoin{Node: thief}); !ais.IsKind(o.Err, ais.Unavailable) || o.Index != 0 {
+		t.Errorf("a join in the name of a node that lives gave %+v, want kind Unavailable", o)
+	}
+	r.run(8 * time.Second)
+	if n := r.nodes[2].machine; n.LeaseDeadline() <= r.now {
+		t.Errorf("the living node has lost its lease")
+	}
+	r.kill(r.nodes[2])
+	began := r.now
+	r.until("the id is free", func() bool { o := r.propose(control.NodeJoin{Node: thief}); return o.Err == nil })
+	if took := time.Duration(r.now - began); took < 5*time.Second || took > 8*time.Second {
+		t.Errorf("after its end the id was free in %s, want it when its lease has run out", took)
+	}
+}
+
+// A goodbye that comes late, when the next process of the node holds a lease of an earlier primary, says
+// nothing about that lease.
+func TestALateGoodbye(t *testing.T) {
+	r := newRig(t)
+	r.form(5)
+	r.until("five vote", func() bool { return len(r.nodes[1].machine.Status().Voters) == 5 })
+	r.kill(r.nodes[3])
+	r.start(r.nodes[3], false)
+	r.until("the new process has a lease", func() bool { return r.nodes[3].machine.LeaseDeadline() > r.now })
+	old := r.primary()
+	for id := range r.nodes {
+		r.cut[[2]ais.NodeID{3, id}] = true
+	}
+	r.kill(old)
+	r.until("another presides", func() bool {
+		for _, m := range r.nodes {
+			if m.machine != nil && m.machine.presiding() {
+				return true
+			}
+		}
+		return false
+	})
+	for _, m := range r.nodes {
+		if m.machine == nil || !m.machine.presiding() {
+			continue
+		}
+		r.step(m, Received{Message{From: 3, To: m.id, Generation: 1, Goodbye: &Goodbye{Epoch: 1}}})
+		if m.machine.office.grantor.LeaseOut(r.now, 3) {
+			t.Errorf("a goodbye of process 1 has ended the lease of process 2")
+		}
+	}
+}
