@@ -74,7 +74,7 @@ Started again on the same DIR it goes on with the data; with more --nodes than b
 	}
 	c.Flags().StringVar(&o.dir, "dir", "dev", "where the cluster keeps its data; made if it does not exist")
 	c.Flags().IntVar(&o.nodes, "nodes", 0, fmt.Sprintf("number of nodes (default: as many as DIR holds, %d in a new one)", devNodesDefault))
-	c.Flags().IntVar(&o.port, "port", 8080, "public port of the first node; those behind it are used, too")
+	c.Flags().IntVar(&o.port, "port", 0, fmt.Sprintf("public port of the first node; those behind it are used, too (default: that of the last time, %d in a new DIR)", devPortDefault))
 	c.Flags().IntVar(&o.mountpaths, "mountpaths", 2, "mountpaths of each node")
 	return c
 }
@@ -85,7 +85,7 @@ func (o *devOptions) validate() error {
 		return usagef("--nodes %d: want 1 to %d", o.nodes, devNodesMax)
 	case o.mountpaths < 1:
 		return usagef("--mountpaths %d: want at least one", o.mountpaths)
-	case o.port < 1 || o.port > 65535-devPortsPerNode*max(o.nodes, devNodesDefault):
+	case o.port < 0 || o.port > 65535-devPortsPerNode*max(o.nodes, devNodesDefault):
 		return usagef("--port %d: no such range of ports", o.port)
 	}
 	return nil
@@ -94,6 +94,7 @@ func (o *devOptions) validate() error {
 const (
 	devNodesDefault = 3
 	devNodesMax     = 64
+	devPortDefault  = 8080
 	// devPortsPerNode is the distance between the ports of one node and the next.
 	devPortsPerNode = 10
 )
@@ -114,7 +115,11 @@ func runDev(ctx context.Context, s Surroundings, o devOptions) error {
 		return ais.Errorf(ais.Exists, "another 'ais dev' runs on %s: %w", dir, err)
 	}
 	defer lock.Close()
-	env, err := readOrMakeEnv(filepath.Join(dir, "env"), "http://127.0.0.1:"+strconv.Itoa(o.port), s.Getenv)
+	held, path := nodesIn(dir), filepath.Join(dir, "env")
+	if err := o.continueFrom(dir, held, lastPort(path)); err != nil {
+		return err
+	}
+	env, err := readOrMakeEnv(path, "http://127.0.0.1:"+strconv.Itoa(o.port), s.Getenv)
 	if err != nil {
 		return err
 	}
@@ -123,9 +128,17 @@ func runDev(ctx context.Context, s Surroundings, o devOptions) error {
 	if err := os.Remove(d.clusterFile()); err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	held := nodesIn(dir)
+	for i := range o.nodes {
+		d.nodes = append(d.nodes, layOut(dir, i, o))
+	}
+	return d.run(ctx, held)
+}
+
+// continueFrom fills in what was not asked for from what dir holds: so many nodes, the first of them at
+// port; and refuses what could not go on from there.
+func (o *devOptions) continueFrom(dir string, held, port int) error {
 	if o.nodes == 0 {
-		o.nodes = max(held, 1)
+		o.nodes = held
 		if held == 0 {
 			o.nodes = devNodesDefault
 		}
@@ -134,10 +147,16 @@ func runDev(ctx context.Context, s Surroundings, o devOptions) error {
 		return usagef("--nodes %d: %s holds %d, and without the others they may find no majority; give --nodes %d, or another --dir",
 			o.nodes, dir, held, held)
 	}
-	for i := range o.nodes {
-		d.nodes = append(d.nodes, layOut(dir, i, o))
+	if o.port == 0 {
+		o.port = devPortDefault
+		if port != 0 {
+			o.port = port
+		}
 	}
-	return d.run(ctx, held)
+	if held > 1 && port != 0 && o.port != port {
+		return usagef("--port %d: the nodes in %s know each other by their ports from %d on; leave --port out, or give another --dir", o.port, dir, port)
+	}
+	return o.validate()
 }
 
 // nodesIn is the number of nodes that were started on dir before.
@@ -211,6 +230,7 @@ func (d *dev) run(ctx context.Context, held int) error {
 	if err := d.writeCluster(); err != nil {
 		return err
 	}
+	defer os.Remove(d.clusterFile()) // it names processes
 	d.greet()
 	for left := len(d.nodes); left > 0; left-- {
 		select {

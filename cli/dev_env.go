@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/seed9b016523/ais"
@@ -55,6 +57,24 @@ func readOrMakeEnv(path, endpoint string, getenv func(string) string) (devEnv, e
 	}
 	e.Endpoint = endpoint
 	return e, replaceFile(path, e.format(), 0o600)
+}
+
+// lastPort is the public port that the first node had the last time; 0 if there was none.
+func lastPort(path string) int {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	e := parseEnv(string(b))
+	u, err := url.Parse(e.Endpoint)
+	if err != nil {
+		return 0
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return int(port)
 }
 
 // format is the file, as shells read it.

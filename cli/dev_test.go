@@ -74,7 +74,7 @@ func TestLastLines(t *testing.T) {
 
 func TestDevOptions(t *testing.T) {
 	for _, o := range []devOptions{{nodes: -1, port: 8080, mountpaths: 1}, {nodes: 65, port: 8080, mountpaths: 1}, {nodes: 9, port: 65500, mountpaths: 1}, {port: 65510, mountpaths: 1},
-		{nodes: 1, port: 0, mountpaths: 1}, {nodes: 1, port: 65530, mountpaths: 1}, {nodes: 1, port: 8080, mountpaths: 0}} {
+		{nodes: 1, port: -1, mountpaths: 1}, {nodes: 1, port: 65530, mountpaths: 1}, {nodes: 1, port: 8080, mountpaths: 0}} {
 		if err := o.validate(); err == nil {
 			t.Errorf("%+v was taken", o)
 		}
@@ -136,5 +136,30 @@ func TestNodesThatADirectoryHolds(t *testing.T) {
 	}
 	if got := nodesIn(dir); got != 2 {
 		t.Errorf("node0, node1 and a stray node3: got %d nodes, want 2", got)
+	}
+}
+
+func TestDevGoesOnFromWhatThereIs(t *testing.T) {
+	for _, test := range []struct {
+		what            string
+		nodes, port     int // asked for
+		held, last      int
+		wantN, wantPort int // 0: refused
+	}{
+		{"new", 0, 0, 0, 0, 3, 8080},
+		{"new, as asked", 5, 9000, 0, 0, 5, 9000},
+		{"again", 0, 0, 5, 9000, 5, 9000},
+		{"one node of before", 0, 0, 1, 9000, 1, 9000},
+		{"it grows", 3, 0, 1, 9000, 3, 9000},
+		{"one node moves", 0, 7000, 1, 9000, 1, 7000},
+		{"several nodes move", 0, 7000, 3, 9000, 0, 0},
+		{"it shrinks", 1, 0, 3, 9000, 0, 0},
+		{"past the last port", 0, 65530, 0, 0, 0, 0},
+	} {
+		o := devOptions{nodes: test.nodes, port: test.port, mountpaths: 1}
+		err := o.continueFrom("/d", test.held, test.last)
+		if refused := err != nil; refused != (test.wantN == 0) || !refused && (o.nodes != test.wantN || o.port != test.wantPort) {
+			t.Errorf("%s: got %d nodes from port %d on, %v; want %d, %d", test.what, o.nodes, o.port, err, test.wantN, test.wantPort)
+		}
 	}
 }
