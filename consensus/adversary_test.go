@@ -1,12 +1,18 @@
 package consensus
 
 import (
+	"context"
+	"io"
 	"testing"
 	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/control"
+	"github.com/seed9b016523/ais/lease"
+	"github.com/seed9b016523/ais/transport"
 )
 
 // A node without a vote never campaigns. It must find out all the same that the primary is gone: as long
@@ -90,5 +96,77 @@ func TestALateGoodbye(t *testing.T) {
 		if m.machine.office.grantor.LeaseOut(r.now, 3) {
 			t.Errorf("a goodbye of process 1 has ended the lease of process 2")
 		}
+	}
+}
+
+// frames is a stream from which one message comes.
+type frames struct {
+	transport.Stream
+	left [][]byte
+}
+
+func (f *frames) Receive(context.Context) (header, payload []byte, err error) {
+	if len(f.left) == 0 {
+		return nil, nil, io.EOF
+	}
+	payload, f.left = f.left[0], f.left[1:]
+	return []byte{frameIsLast}, payload, nil
+}
+
+// A node that is no proxy cannot be primary, nor become one: nobody listens if it speaks as one.
+func TestOnlyProxiesLead(t *testing.T) {
+	raftMessage := func(kind raftpb.MessageType) Message { return Message{Raft: &raftpb.Message{Type: &kind}} }
+	for _, c := range []struct {
+		name      string
+		message   Message
+		forAnyone bool
+	}{
+		{"append", raftMessage(raftpb.MsgApp), false},
+		{"heartbeat", raftMessage(raftpb.MsgHeartbeat), false},
+		{"vote", raftMessage(raftpb.MsgVote), false},
+		{"pre-vote", raftMessage(raftpb.MsgPreVote), false},
+		{"timeout now", raftMessage(raftpb.MsgTimeoutNow), false},
+		{"grant", Message{Grant: &lease.Grant{Node: 1}}, false},
+		{"append's answer", raftMessage(raftpb.MsgAppResp), true},
+		{"heartbeat's answer", raftMessage(raftpb.MsgHeartbeatResp), true},
+		{"snapshot", raftMessage(raftpb.MsgSnap), true},
+		{"renewal", Message{Renewal: &Renewal{}}, true},
+		{"goodbye", Message{Goodbye: &Goodbye{Epoch: 1}}, true},
+		{"pull", Message{Pull: &Pull{Seat: 1}}, true},
+	} {
+		b, err := EncodeMessage(&c.message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, roles := range []ais.Roles{ais.RoleTarget | ais.RoleWorker, ais.RoleProxy} {
+			heard := 0
+			err := Receive(t.Context(), transport.Peer{Node: 2, Roles: roles}, &frames{left: [][]byte{b}}, 1, func(Event) { heard++ })
+			want := c.forAnyone || roles == ais.RoleProxy
+			if (heard == 1) != want || !want && !ais.IsKind(err, ais.Denied) {
+				t.Errorf("%s of a node with the roles %s: heard %d times, %v; want it heard: %t", c.name, roles, heard, err, want)
+			}
+		}
+	}
+}
+
+// Whatever comes and goes in a long life: where the members sit is known, and little else is kept.
+func TestSeatsGivenUpAreForgotten(t *testing.T) {
+	r := newRig(t)
+	r.form(2)
+	second := r.node(2)
+	r.kill(r.nodes[2])
+	r.run(7 * time.Second)
+	for range 200 {
+		second.Seat, second.Epoch = second.Seat+1, second.Epoch+1
+		if o := r.propose(control.NodeJoin{Node: second}); o.Err != nil {
+			t.Fatal(o.Err)
+		}
+	}
+	m := r.nodes[1].machine
+	if got := len(m.seats); got > len(m.Map().Nodes())+seatsUnknownMax {
+		t.Errorf("%d seats are kept, of a map of two", got)
+	}
+	if m.seats[second.Seat] != 2 || !m.learnSeat(77, 3) {
+		t.Errorf("seat of node 2 known: %t; and a new node's seat is not believed any more", m.seats[second.Seat] == 2)
 	}
 }

@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -115,7 +116,9 @@ type heard struct {
 	index  ais.ControlIndex
 	from   ais.NodeID
 	since  ais.Instant // when the own state last came nearer, or the news came
-	pulled ais.Instant
+	pulled ais.Instant // when it was asked for last; 0: not since the state was last as new as any heard of
+
+	pulledFrom ais.NodeID // of whom
 }
 
 // New makes the machine of a process from what its log holds. boot belongs to the machine from then on.
@@ -332,13 +335,27 @@ func (m *Machine) generation() ais.Generation {
 
 func (m *Machine) refuse(reason string) { m.refused[reason]++ }
 
-// learnSeats takes over from the map who sits where.
+// learnSeats takes over from the map who sits where, and forgets the seats that were given up once they
+// are many.
 func (m *Machine) learnSeats() {
+	if len(m.seats) > len(m.Map().Nodes())+seatsUnknownMax/2 {
+		maps.DeleteFunc(m.seats, func(s ais.SeatID, _ ais.NodeID) bool { return s != m.seat && s != m.leader && !m.memberSeat(s) })
+	}
 	for _, n := range m.Map().Nodes() {
 		if n.Seat != 0 {
 			m.seats[n.Seat] = n.ID
 		}
 	}
+}
+
+// memberSeat reports whether the newest configuration has a seat.
+func (m *Machine) memberSeat(s ais.SeatID) bool {
+	for _, ids := range [][]uint64{m.conf.GetVoters(), m.conf.GetVotersOutgoing(), m.conf.GetLearners(), m.conf.GetLearnersNext()} {
+		if slices.Contains(ids, uint64(s)) {
+			return true
+		}
+	}
+	return false
 }
 
 // learnSeat believes a peer where its seat is, unless the map knows better.

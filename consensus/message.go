@@ -23,6 +23,16 @@ type Message struct {
 	Pull    *Pull           // to anybody who is ahead
 }
 
+// forProxies reports whether only a primary, or who may become one, says such a thing. A snapshot is not
+// among them: any node passes one on that is asked for it.
+func (m *Message) forProxies() bool {
+	switch m.Raft.GetType() { // of nil: MsgHup, which does not travel
+	case raftpb.MsgApp, raftpb.MsgHeartbeat, raftpb.MsgVote, raftpb.MsgPreVote, raftpb.MsgTimeoutNow:
+		return true
+	}
+	return m.Grant != nil
+}
+
 // Renewal asks the primary for a lease, and says how the node now is.
 type Renewal struct {
 	Lease lease.Renewal

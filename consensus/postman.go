@@ -188,6 +188,9 @@ func Receive(ctx context.Context, from transport.Peer, s transport.Stream, self 
 		if err != nil {
 			return err
 		}
+		if m.forProxies() && !from.Roles.Has(ais.RoleProxy) {
+			return ais.Errorf(ais.Denied, "node %s has the roles %s, and sends what only a proxy may say", from.Node, from.Roles)
+		}
 		m.From, m.To = from.Node, self
 		deliver(Received{Message: *m})
 	}

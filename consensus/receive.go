@@ -57,7 +57,7 @@ func (m *Machine) receiveRaft(from ais.NodeID, msg *raftpb.Message) {
 	case raft.IsLocalMsg(kind) || kind == raftpb.MsgProp || kind == raftpb.MsgReadIndex || kind == raftpb.MsgTransferLeader:
 		m.refuse("must not travel")
 		return
-	case kind == raftpb.MsgSnap && m.ahead.pulled != 0:
+	case kind == raftpb.MsgSnap && m.ahead.pulled != 0 && from == m.ahead.pulledFrom:
 		// A peer passes on what the primary would send.
 	case !m.learnSeat(sender, from):
 		m.refuse("seat of another node")
@@ -153,7 +153,7 @@ func (m *Machine) pull() {
 	case a.index <= m.view.Index():
 		a.pulled = 0
 	case m.now-a.since >= pullAfter && m.now-a.pulled >= pullAfter:
-		a.pulled = m.now
+		a.pulled, a.pulledFrom = m.now, a.from
 		m.send(Message{To: a.from, Pull: &Pull{Seat: m.seat, After: m.view.Index()}})
 	}
 }

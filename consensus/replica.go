@@ -139,10 +139,11 @@ func (r *Replica) perform() error {
 		if e.Failed != nil {
 			return e.Failed
 		}
-		r.lease.Store(int64(r.machine.LeaseDeadline()))
+		// A lease counts under the state that it names: the state is seen before it.
 		if e.View != nil {
 			r.Publish(e.View)
 		}
+		r.lease.Store(int64(r.machine.LeaseDeadline()))
 		for _, o := range e.Outcomes {
 			r.tickets[o.Ticket] <- o // has room for it
 			delete(r.tickets, o.Ticket)
