@@ -174,7 +174,7 @@ func TestStatesOverTime(t *testing.T) {
 	}{
 		{Alive, Alive, Alive},
 		{Down, Alive, Alive},
-		{Out, Out, Alive},
+		{Out, Alive, Alive},
 		{Maintenance, Maintenance, Maintenance},
 		{Decommission, Decommission, Decommission},
 	} {

@@ -77,14 +77,14 @@ func (m *Map) Join(n Node) (*Map, error) {
 
 // afterStart is the state of a node once it has started.
 func afterStart(s State) State {
-	if s == Down {
+	if s == Down || s == Out {
 		return Alive
 	}
 	return s
 }
 
-// Start records new incarnations, all or none. Who was down is alive again; who was out, in
-// maintenance or decommission stays so. Precondition if it changes nothing.
+// Start records new incarnations, all or none. Who was down or out is alive again; who was in maintenance
+// or decommission stays so. Precondition if it changes nothing.
 func (m *Map) Start(starts []Start) (*Map, error) {
 	return changeAll(m, starts, func(n *Node, s Start) error {
 		if s.Epoch < n.Epoch {

@@ -253,9 +253,23 @@ func (m *Machine) decide() {
 			return
 		}
 	}
+	if m.mayMoveSettled() {
+		m.proposeOwn(control.MapSettle{Version: m.Map().Version()})
+		return
+	}
 	if level := lowestCommand(m.Map()); level > m.view.Level() && control.Level > m.view.Level() {
 		m.proposeOwn(control.ClusterLevel{Level: min(level, control.Level)})
 	}
+}
+
+// mayMoveSettled reports whether the newest map may be settled for nothing: it deals the slots as the settled
+// one does, and every target is there.
+func (m *Machine) mayMoveSettled() bool {
+	if !m.Map().AsSettled() || m.Map().Settled() == m.Map().Version() {
+		return false
+	}
+	_, err := m.Map().Settle(m.Map().Version())
+	return err == nil
 }
 
 // verdicts is what the judge has decided, as changes of the map.

@@ -37,8 +37,11 @@ func (n peers) Primary(ctx context.Context) (*api.PrimaryReport, error) {
 	case n.record.Node:
 		return n.primaryReport()
 	}
-	var r api.PrimaryReport
-	return &r, n.ask(ctx, s.Primary, routePrimary, &r)
+	r := &api.PrimaryReport{}
+	if err := n.ask(ctx, s.Primary, routePrimary, r); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Node implements api.Peers.
@@ -46,8 +49,11 @@ func (n peers) Node(ctx context.Context, id ais.NodeID) (*api.NodeReport, error)
 	if id == n.record.Node {
 		return n.nodeReport(ctx), nil
 	}
-	var r api.NodeReport
-	return &r, n.ask(ctx, id, routeReport, &r)
+	r := &api.NodeReport{}
+	if err := n.ask(ctx, id, routeReport, r); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Map implements api.Peers.
@@ -56,7 +62,10 @@ func (n peers) Map(ctx context.Context, id ais.NodeID) (*cmap.Map, error) {
 		return n.replica.View().Map(), nil
 	}
 	m := &cmap.Map{}
-	return m, n.ask(ctx, id, routeMap, m)
+	if err := n.ask(ctx, id, routeMap, m); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // ask calls another node and reads its reply.
