@@ -13,6 +13,8 @@ packages = $(shell go list ./... | grep -v /integration$$)
 
 # FUZZTIME is how long each fuzz target runs under `make fuzz`.
 FUZZTIME ?= 10m
+# SEEDS is how many simulated clusters `make sim` runs, or a range such as 5001-9000.
+SEEDS ?= 2000
 # BENCH is what `make bench` hands to `ais bench`.
 BENCH ?=
 
@@ -55,6 +57,18 @@ fuzz-short: ## run every fuzz target for five seconds
 .PHONY: crash
 crash: ## the decisive test, long: crash the engine at more than 10,000 points
 	AIS_LONG=1 go test -timeout 2h -count=1 -v -run 'Crash|Decisive' ./volume/... ./mountpath ./target
+
+.PHONY: sim
+sim: ## simulate SEEDS (2,000) clusters under faults; a failing seed is replayed by 'ais sim --seed N'
+	AIS_SIM_SEEDS=$(SEEDS) go test -timeout 12h -count=1 ./sim
+
+.PHONY: cluster
+cluster: build ## real clusters: kills, partitions, forged joins, rolling restarts
+	go test -timeout 30m -count=1 -v -run '^TestCluster' ./integration
+
+.PHONY: cluster-long
+cluster-long: build ## the same with a hundred kills of the primary, fifty nodes, a minute's pause
+	AIS_LONG=1 go test -timeout 3h -count=1 -v -run '^TestCluster' ./integration
 
 .PHONY: kill9
 kill9: ## kill a real node under load again and again, for a minute and a half
