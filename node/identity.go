@@ -27,6 +27,9 @@ func (n *node) openLog() (err error) {
 		n.log.Error("the control log is damaged: set aside, and joining again without a vote", "aside", aside, "err", err)
 		n.raftLog, n.boot, err = raftlog.Open(n.logOptions)
 	}
+	if err == nil {
+		n.committed = ais.ControlIndex(n.boot.Hard.GetCommit())
+	}
 	return err
 }
 
@@ -46,6 +49,9 @@ func (n *node) identify(ctx context.Context) error {
 		}
 		n.record.Node, n.record.Forming = ais.NodeID(id), len(n.cfg.Join) == 0
 	}
+	if n.record.Forming && n.emptyLog() && len(n.cfg.Join) > 0 {
+		n.record.Forming, n.record.Cluster = false, 0 // an earlier start was to form a cluster, and did not come so far
+	}
 	if !n.emptyLog() || len(n.cfg.Join) > 0 {
 		return nil
 	}
@@ -60,6 +66,8 @@ func (n *node) identify(ctx context.Context) error {
 			return err
 		}
 		n.record.Cluster = ais.ClusterID(id)
+		// Before the mountpaths are marked: a node that finds its id there, and no record, has lost its state.
+		return n.record.write(n.cfg.Dir)
 	}
 	return nil
 }

@@ -56,11 +56,16 @@ func (n *node) joining() bool { return n.emptyLog() && !n.record.Forming }
 // not come far.
 func (n *node) emptyLog() bool { return n.boot.Snapshot.Index == 0 && len(n.boot.Entries) == 0 }
 
-// openCluster makes this node a part of its cluster: it returns when the map knows this process.
+// openCluster makes this node a part of its cluster. The map need not know this process when it returns:
+// until then it has no lease.
 func (n *node) openCluster(g *group) error {
 	ctx := g.ctx
+	agreed := ais.ControlIndex(n.boot.Hard.GetCommit())
 	if err := n.startReplica(g); err != nil {
 		return err
+	}
+	if err := n.await(ctx, func(v *control.View) bool { return v.Index() >= agreed }); err != nil {
+		return err // what the log is sure of is applied without anybody else
 	}
 	if err := n.openGateway(); err != nil {
 		return err
@@ -100,12 +105,17 @@ func (n *node) openCluster(g *group) error {
 	g.start("other nodes", controlPhase, n.followPeers)
 	g.start("generation", controlPhase, n.followGeneration)
 	g.start("deletes of buckets", leavePhase, n.endDeletes)
-	return n.await(ctx, n.recorded)
+	return nil
 }
 
 // begin gives a new cluster what it needs: identity, secrets, a root key, its first node. A node of a
 // cluster that exists already only finds that all of it is there.
 func (n *node) begin(ctx context.Context) error {
+	// What is agreed on already is applied first: it may be that nothing is missing, and that there is no
+	// primary to ask just now.
+	if err := n.await(ctx, func(v *control.View) bool { return v.Index() >= n.committed }); err != nil {
+		return err
+	}
 	me, known := n.replica.View().Map().Node(n.record.Node)
 	if !n.record.Forming && n.replica.View().Secrets() != nil && known && me.Seat == n.boot.Seat {
 		return nil
@@ -120,21 +130,36 @@ func (n *node) begin(ctx context.Context) error {
 			return err
 		}
 	}
+	if key == nil && n.record.Forming {
+		key = rootKey(n.replica.View()) // of a start that was cut short, perhaps before anybody had seen it
+	}
+	if key != nil && n.cfg.RootAccessKey == "" {
+		if _, err := fmt.Fprintf(n.surroundings.Announce, `This is the first start. The root key, shown this once; keep it:
+
+  access key  %s
+  secret key  %s
+
+`, key.AccessKey, key.Secret); err != nil {
+			return ais.Errorf(ais.Unavailable, "the root key cannot be shown: %w", err)
+		}
+	}
 	if n.record.Forming {
 		n.record.Forming = false
 		if err := n.record.write(n.cfg.Dir); err != nil {
 			return err
 		}
 	}
-	if key != nil && n.cfg.RootAccessKey == "" {
-		_, err = fmt.Fprintf(n.surroundings.Announce, `This is the first start. The root key, shown this once; keep it:
+	return nil
+}
 
-  access key  %s
-  secret key  %s
-
-`, key.AccessKey, key.Secret)
+// rootKey is a root key of the state; nil if there is none.
+func rootKey(v *control.View) *control.Key {
+	for _, k := range v.Keys() {
+		if k.Root {
+			return k
+		}
 	}
-	return err
+	return nil
 }
 
 // openObjects opens the stores of a target, and waits a while for the lease under which they serve.
@@ -144,7 +169,6 @@ func (n *node) openObjects(g *group) error {
 			return err
 		}
 		g.start("target", storePhase, n.target.Run) // from here on: it is Run that closes the stores
-		g.start("cluster map", storePhase, n.followMap)
 		n.startCopies(g)
 	}
 	g.start("lease", leavePhase, n.leave)
