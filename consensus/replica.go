@@ -36,6 +36,9 @@ type Options struct {
 	// before both have returned.
 	Fence func(ctx context.Context, t ais.Term) error
 	Serve func(ctx context.Context, t ais.Term)
+	// Applied gets each newer state before it is shown, and before a lease under it counts. It must not
+	// block; nil is nothing.
+	Applied func(*control.View)
 	// Probe asks a node whether it works, as a writer would; nil: nobody is probed.
 	Probe func(ctx context.Context, id ais.NodeID) error
 }
@@ -141,6 +144,9 @@ func (r *Replica) perform() error {
 		}
 		// A lease counts under the state that it names: the state is seen before it.
 		if e.View != nil {
+			if r.opt.Applied != nil {
+				r.opt.Applied(e.View)
+			}
 			r.Publish(e.View)
 		}
 		r.lease.Store(int64(r.machine.LeaseDeadline()))

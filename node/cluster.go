@@ -36,7 +36,7 @@ func (n *node) startReplica(g *group) (err error) {
 		Config: consensus.Config{Node: n.record.Node, Roles: n.cfg.Roles, Epoch: n.record.Epoch, Start: n.start(),
 			Bootstrap: n.record.Forming, Random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Logger: n.log},
 		Boot: n.boot, Log: n.raftLog, Sender: n.postman, Forwarder: consensus.NewForwarder(n.network, n.book.find),
-		Clock: consensus.BootClock, NewID: newProposalID, Fence: n.fence, Serve: n.servePrimary, Probe: n.probe,
+		Clock: consensus.BootClock, NewID: newProposalID, Fence: n.fence, Serve: n.servePrimary, Probe: n.probe, Applied: n.applied,
 	})
 	if err != nil {
 		return err
@@ -113,12 +113,6 @@ func (n *node) await(ctx context.Context, ok func(*control.View) bool) error {
 		}
 	}
 	return nil
-}
-
-// recorded reports whether the map knows this process.
-func (n *node) recorded(v *control.View) bool {
-	me, ok := v.Map().Node(n.record.Node)
-	return ok && me.Epoch == n.record.Epoch && me.Seat == n.boot.Seat
 }
 
 // leased says why this node may not answer from what it holds: it has no lease, so another may have

@@ -106,10 +106,14 @@ func (n *node) publicHosts() []string {
 	return hosts
 }
 
-// clusterHosts is where to ask for a place in the map.
+// clusterHosts is where to ask for a place in the map. A node that was here before, and is lost, has left
+// this one's own address in the map: to ask oneself takes long, and leads nowhere.
 func (n *node) clusterHosts() (hosts []string) {
+	own := n.cfg.advertised(n.cfg.Cluster)
 	for _, p := range n.record.Peers {
-		hosts = append(hosts, p.Addresses.Cluster)
+		if p.Addresses.Cluster != own {
+			hosts = append(hosts, p.Addresses.Cluster)
+		}
 	}
 	return hosts
 }

@@ -20,6 +20,8 @@ type leasedStore struct {
 	lease func() error
 }
 
+// A write is not begun without a lease, either: it would be stamped under a map that may be old.
+
 // checked gives an answer out, or says why not.
 func checked[T any](lease func() error, v T, err error) (T, error) {
 	if leaseErr := lease(); leaseErr != nil {
@@ -30,6 +32,9 @@ func checked[T any](lease func() error, v T, err error) (T, error) {
 }
 
 func (l leasedStore) Put(ctx context.Context, r *ais.PutRequest) (*ais.Object, error) {
+	if err := l.lease(); err != nil {
+		return nil, err
+	}
 	o, err := l.store.Put(ctx, r)
 	return checked(l.lease, o, err)
 }
@@ -51,6 +56,9 @@ func (l leasedStore) Stat(ctx context.Context, b *ais.Bucket, name string, v *ai
 }
 
 func (l leasedStore) Delete(ctx context.Context, r *ais.DeleteRequest) (ais.DeleteResult, error) {
+	if err := l.lease(); err != nil {
+		return ais.DeleteResult{}, err
+	}
 	d, err := l.store.Delete(ctx, r)
 	return checked(l.lease, d, err)
 }
@@ -61,11 +69,17 @@ func (l leasedStore) List(ctx context.Context, r *ais.ListRequest) (*ais.ListPag
 }
 
 func (l leasedStore) CreateUpload(ctx context.Context, b *ais.Bucket, name string, a ais.Attributes) (*ais.Upload, error) {
+	if err := l.lease(); err != nil {
+		return nil, err
+	}
 	u, err := l.store.CreateUpload(ctx, b, name, a)
 	return checked(l.lease, u, err)
 }
 
 func (l leasedStore) PutPart(ctx context.Context, r *ais.PartRequest) (ais.PartInfo, error) {
+	if err := l.lease(); err != nil {
+		return ais.PartInfo{}, err
+	}
 	p, err := l.store.PutPart(ctx, r)
 	return checked(l.lease, p, err)
 }
@@ -81,11 +95,17 @@ func (l leasedStore) ListUploads(ctx context.Context, r *ais.UploadListRequest) 
 }
 
 func (l leasedStore) Complete(ctx context.Context, r *ais.CompleteRequest) (*ais.Object, error) {
+	if err := l.lease(); err != nil {
+		return nil, err
+	}
 	o, err := l.store.Complete(ctx, r)
 	return checked(l.lease, o, err)
 }
 
 func (l leasedStore) Abort(ctx context.Context, b *ais.Bucket, name string, id ais.WriteID) error {
+	if err := l.lease(); err != nil {
+		return err
+	}
 	err := l.store.Abort(ctx, b, name, id)
 	if leaseErr := l.lease(); leaseErr != nil {
 		return leaseErr

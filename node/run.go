@@ -114,7 +114,8 @@ type node struct {
 	logOptions raftlog.Options
 	raftLog    *raftlog.Log
 	boot       *raftlog.Boot
-	logOwned   bool // the replica closes the log
+	logOwned   bool             // the replica closes the log
+	committed  ais.ControlIndex // what the log knew to be agreed on when it was opened
 
 	group     *group
 	network   *lateNetwork

@@ -26,6 +26,7 @@ func (n *node) openTarget(ctx context.Context) (err error) {
 	}
 	n.metrics.MustRegister(events, storeMetrics{n.target})
 	n.opened.Store(n.target)
+	n.applied(n.replica.View()) // it may have moved on meanwhile
 	return nil
 }
 
@@ -41,15 +42,11 @@ func (n *node) bucketOpen(id ais.BucketID) error {
 	return nil
 }
 
-// followMap gives the target each newer version of the map: versions of objects are stamped with it.
-func (n *node) followMap(ctx context.Context) error {
-	view := n.replica.View()
-	for {
-		n.target.SetMapVersion(uint64(view.Map().Version()))
-		var err error
-		if view, err = n.replica.Watch(ctx, view.Index()); err != nil {
-			return endOf(ctx, err)
-		}
+// applied gives the target each newer version of the map, before any lease under it: versions of objects
+// are stamped with it.
+func (n *node) applied(v *control.View) {
+	if t := n.opened.Load(); t != nil {
+		t.SetMapVersion(uint64(v.Map().Version()))
 	}
 }
 
