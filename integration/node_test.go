@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -64,6 +65,9 @@ type node struct {
 	port int      // public; the next three are the node's too
 	args []string // beside --dir and --listen
 	env  []string // beside the root keys
+	host string   // of its addresses; "": loopback
+	wrap []string // what the process is run by, such as ip netns exec; none: it is run as it is
+	bin  string   // "": the program under test
 
 	cmd   *exec.Cmd
 	ended chan struct{} // closed when the process of cmd has ended
@@ -116,7 +120,12 @@ func (n *node) launch() {
 	}
 	defer log.Close()
 	args := append([]string{"node", "--dir", filepath.Join(n.dir, "data"), "--listen", n.address()}, n.args...)
-	cmd := exec.Command(program, args...)
+	bin := n.bin
+	if bin == "" {
+		bin = program
+	}
+	command := append(append(slices.Clone(n.wrap), bin), args...)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = append(environment(), "AIS_ROOT_ACCESS_KEY="+rootKey, "AIS_ROOT_SECRET_KEY="+rootSecret)
 	cmd.Env = append(cmd.Env, n.env...)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -205,9 +214,19 @@ func (n *node) metrics() string {
 	return string(text)
 }
 
-func (n *node) address() string  { return "127.0.0.1:" + strconv.Itoa(n.port) }
+func (n *node) address() string  { return n.portAddress(0) }
 func (n *node) url() string      { return "http://" + n.address() }
-func (n *node) adminURL() string { return "http://127.0.0.1:" + strconv.Itoa(n.port+3) }
+func (n *node) adminURL() string { return "http://" + n.portAddress(3) }
+
+// portAddress is the address of one of the node's ports: 0 the public one, 1 the cluster's, 2 gossip's,
+// 3 the admin's.
+func (n *node) portAddress(offset int) string {
+	host := n.host
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(n.port+offset))
+}
 
 // mountpath is where the node keeps its volumes by default.
 func (n *node) mountpath() string { return filepath.Join(n.dir, "data", "mountpath") }
