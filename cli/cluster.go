@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -167,11 +168,45 @@ func forceNewOnline(ctx context.Context, s Surroundings, g *globals, confirm fun
 	if err != nil {
 		return err
 	}
+	if changed.Map.Generation <= cluster.Map.Generation {
+		notice(s.Stderr, "the node starts anew; that takes a full lease (cluster.lease) and a little more …")
+		if changed.Map, err = awaitGeneration(ctx, r, cluster.Map.Generation); err != nil {
+			return err
+		}
+	}
 	if g.json {
 		return printJSON(s.Stdout, changed)
 	}
 	notice(s.Stdout, "generation %d has begun (map version %d)", changed.Map.Generation, changed.Map.Version)
 	return nil
+}
+
+// A node that starts a new generation does not answer for a while.
+const (
+	generationMax   = 3 * time.Minute
+	generationAgain = 500 * time.Millisecond
+)
+
+// awaitGeneration waits until the node that is asked serves in a generation after old.
+func awaitGeneration(ctx context.Context, r *remote, old int64) (api.MapSummary, error) {
+	ctx, cancel := context.WithTimeout(ctx, generationMax)
+	defer cancel()
+	again := time.NewTicker(generationAgain)
+	defer again.Stop()
+	for {
+		cluster, err := r.Cluster(ctx)
+		if err == nil && cluster.Map.Generation > old && cluster.Primary != "" {
+			return cluster.Map, nil
+		}
+		select {
+		case <-ctx.Done():
+			if err == nil {
+				err = fmt.Errorf("it is in generation %d, and its primary: %s", cluster.Map.Generation, describePrimary(cluster))
+			}
+			return api.MapSummary{}, ais.Errorf(ais.Unavailable, "no new generation after %s; the node's log has more: %w", generationMax, err)
+		case <-again.C:
+		}
+	}
 }
 
 func forceNewOffline(ctx context.Context, s Surroundings, cfg node.Config, snapshot string, confirm func(question, want string) error) error {
