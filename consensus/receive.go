@@ -40,7 +40,7 @@ func (m *Machine) sameGeneration(msg *Message) bool {
 		m.refuse("older generation")
 	default:
 		m.refuse("newer generation")
-		if msg.Generation > m.newer {
+		if msg.Generation >= m.newer { // whoever said so last is there to be asked
 			m.newer, m.newerFrom = msg.Generation, msg.From
 		}
 	}

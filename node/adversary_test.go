@@ -2,12 +2,23 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/control/raftlog"
+	"github.com/seed9b016523/ais/transport"
+	"github.com/seed9b016523/ais/transport/authority"
 )
 
 // unborn is a node as runOnce makes it, of which a test takes the steps of a start that it wants.
@@ -98,5 +109,83 @@ func TestAJoinListForbidsForming(t *testing.T) {
 	}
 	if r, _, err := readRecord(cfg.Dir); err != nil || !r.Forming && r.Cluster != 0 {
 		t.Errorf("a node that was told to join formed cluster %s (%v)", r.Cluster, err)
+	}
+}
+
+// A node that has seen the proof of a newer generation does not join those who have not heard of it: they
+// would take it in, it would hear of the newer one again, and so on for ever, a log set aside each time.
+func TestAnOutdatedNodeJoinsOnlyTheNewer(t *testing.T) {
+	a, err := authority.New(rand.Reader, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint := func(id ais.NodeID, m *transport.Mux) *transport.Endpoint {
+		key, err := authority.NewKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		certificate, err := a.Issue(rand.Reader, publicKey(key), authority.Peer{Node: id, Roles: ais.RoleProxy, Cluster: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := transport.New(authority.Identity{CA: a.Certificate(), Certificate: certificate, Key: key}, transport.Options{Config: transport.Default(), Mux: m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var runs sync.WaitGroup
+	defer runs.Wait()
+	defer cancel()
+	run := func(e *transport.Endpoint) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs.Go(func() { _ = e.Run(ctx, l) })
+		return l.Addr().String()
+	}
+	var joined [4]atomic.Int32 // by generation of whom it was
+	serve := func(id ais.NodeID, g ais.Generation) string {
+		m := transport.NewMux()
+		m.Handle(routeJoin, transport.Rule{}, func(context.Context, transport.Peer, []byte) ([]byte, error) {
+			joined[g].Add(1)
+			return []byte("[]"), nil
+		})
+		m.Handle(routeGeneration, transport.Rule{}, func(context.Context, transport.Peer, []byte) ([]byte, error) {
+			return json.Marshal(generationProof{Cluster: 7, Generation: g, Signature: ed25519.Sign(ed25519.NewKeyFromSeed(a.Key()), proofText(7, g))})
+		})
+		return run(endpoint(id, m))
+	}
+	old, same, newest := serve(2, 1), serve(3, 2), serve(4, 3)
+	for _, c := range []struct {
+		seen  ais.Generation
+		hosts []string
+		want  ais.Generation
+	}{
+		{0, []string{old, same}, 1},
+		{2, []string{old, same}, 2},
+		{2, []string{old, newest}, 3},
+	} {
+		for g := range joined {
+			joined[g].Store(0)
+		}
+		n := unborn(testConfig(t, t.TempDir()))
+		n.record = record{Cluster: 7, Node: 5, Generation: c.seen}
+		n.boot = &raftlog.Boot{Seat: 9}
+		n.endpoint = endpoint(5, nil)
+		run(n.endpoint)
+		if n.authority, err = authorityKey(a.Certificate()); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.join(ctx, func() []string { return c.hosts }); err != nil {
+			t.Fatal(err)
+		}
+		for g := range joined {
+			if got := joined[g].Load() > 0; got != (ais.Generation(g) == c.want) {
+				t.Errorf("having seen generation %d, joined one of generation %d: %t, want one of %d alone", c.seen, g, got, c.want)
+			}
+		}
 	}
 }

@@ -88,7 +88,16 @@ func (n *node) lastState(ctx context.Context, snapshot string) (view *control.Vi
 }
 
 // setStateAside keeps the control state of an old generation beside, so that the next start joins the new.
-func setStateAside(cfg Config, s Surroundings) error {
+// It notes which one that is first.
+func setStateAside(cfg Config, s Surroundings, newer ais.Generation) error {
+	r, _, err := readRecord(cfg.Dir)
+	if err != nil {
+		return err
+	}
+	r.Generation = max(r.Generation, newer)
+	if err := r.write(cfg.Dir); err != nil {
+		return err
+	}
 	aside, err := raftlog.SetAside(disk.OS(), filepath.Join(cfg.Dir, "control"))
 	if err != nil {
 		return err

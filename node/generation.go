@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/seed9b016523/ais"
@@ -65,6 +66,33 @@ func authorityKey(certificate []byte) (ed25519.PublicKey, error) {
 	return key, nil
 }
 
+// outdated is why a node starts again as one that joins: it has been shown the proof of a newer generation.
+type outdated struct{ newer ais.Generation }
+
+func (e outdated) Error() string {
+	return fmt.Sprintf("the cluster has gone on in generation %d", e.newer)
+}
+
+// current refuses a host that is of an older generation than this node has seen the proof of. Others that
+// have not heard of the newer one would take it in again, and it would have to leave again.
+func (n *node) current(ctx context.Context, host string) error {
+	if n.record.Generation == 0 {
+		return nil
+	}
+	b, err := n.endpoint.Call(ctx, transport.Address{Host: host}, routeGeneration, nil)
+	if err != nil {
+		return err
+	}
+	var p generationProof
+	if err := json.Unmarshal(b, &p); err != nil {
+		return ais.Errorf(ais.Internal, "%s answers with a proof that is none: %.100q", host, b)
+	}
+	if err := p.verify(n.authority, n.record.Cluster, n.record.Generation-1); err != nil {
+		return ais.Errorf(ais.Unavailable, "%s has not heard of generation %d yet: %w", host, n.record.Generation, err)
+	}
+	return nil
+}
+
 // generationEvery is how often a node looks whether others speak of a newer generation.
 const generationEvery = 500 * time.Millisecond
 
@@ -85,7 +113,7 @@ func (n *node) followGeneration(ctx context.Context) error {
 			err = p.verify(n.authority, n.record.Cluster, s.Generation)
 		}
 		if err == nil {
-			return errOutdated
+			return outdated{p.Generation}
 		}
 		n.log.Warn("a node speaks of a newer generation", "node", s.NewerFrom, "generation", s.Newer, "err", err)
 	}

@@ -77,7 +77,7 @@ func (n *node) join(ctx context.Context, hosts func() []string) error {
 	for {
 		var last error
 		for _, host := range hosts() {
-			reply, err := n.endpoint.Call(ctx, transport.Address{Host: host}, routeJoin, request)
+			reply, err := n.joinAt(ctx, host, request)
 			if err == nil {
 				return n.learnNodes(reply)
 			}
@@ -94,6 +94,14 @@ func (n *node) join(ctx context.Context, hosts func() []string) error {
 			return err
 		}
 	}
+}
+
+// joinAt asks one host to take this node into the map.
+func (n *node) joinAt(ctx context.Context, host string, request []byte) ([]byte, error) {
+	if err := n.current(ctx, host); err != nil {
+		return nil, err
+	}
+	return n.endpoint.Call(ctx, transport.Address{Host: host}, routeJoin, request)
 }
 
 // learnNodes notes where the nodes of a map are.

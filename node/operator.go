@@ -88,8 +88,5 @@ func (n operator) ForceNew(context.Context) error {
 	return nil
 }
 
-// Why a node runs again within its process.
-var (
-	errForceNew = errors.New("the operator starts a new generation")
-	errOutdated = errors.New("the cluster has gone on in a newer generation")
-)
+// errForceNew is why a node runs again within its process; outdated is another.
+var errForceNew = errors.New("the operator starts a new generation")

@@ -23,6 +23,8 @@ type record struct {
 	Epoch   ais.Epoch     `json:"epoch"` // of the last start; a target has it on its mountpaths, too
 	// Forming is set while this node makes a new cluster: until then a lost control state is no loss.
 	Forming bool `json:"forming,omitempty"`
+	// Generation is the newest of which this node has seen the proof and does not have the state; 0: none.
+	Generation ais.Generation `json:"generation,omitempty"`
 	// Peers are the other nodes as they were seen last: where to ask if the own control state is lost.
 	Peers []peer `json:"peers,omitempty"`
 }

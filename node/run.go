@@ -42,12 +42,12 @@ type Surroundings struct {
 // or the operator starts one here) stops and starts again within Run.
 func Run(ctx context.Context, cfg Config, s Surroundings) error {
 	for {
-		err := runOnce(ctx, cfg, s)
+		err, newer := runOnce(ctx, cfg, s), outdated{}
 		switch {
 		case errors.Is(err, errForceNew):
 			err = ForceNew(ctx, cfg, s, "")
-		case errors.Is(err, errOutdated):
-			err = setStateAside(cfg, s)
+		case errors.As(err, &newer):
+			err = setStateAside(cfg, s, newer.newer)
 		default:
 			return err
 		}
