@@ -3,6 +3,7 @@ package consensus
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"testing"
@@ -24,6 +25,10 @@ type rig struct {
 	order []ais.NodeID
 	cut   map[[2]ais.NodeID]bool
 	queue []Message
+
+	quietly bool      // machines log nothing
+	roles   ais.Roles // of nodes that are added from now on; 0: proxy and target
+	level   uint32    // of commands that they know; 0: all that there are
 }
 
 type member struct {
@@ -33,6 +38,8 @@ type member struct {
 	boot     *raftlog.Boot
 	machine  *Machine
 	epoch    ais.Epoch
+	roles    ais.Roles
+	level    uint32 // of commands that its program knows
 	outcomes map[uint64]Outcome
 	duties   []Duty
 	holdTerm bool // duties are not done
@@ -43,10 +50,18 @@ func newRig(t *testing.T) *rig {
 }
 
 func (r *rig) add(id ais.NodeID, bootstrap bool) *member {
-	m := &member{id: id, disk: disk.NewMem(disk.Options{}), outcomes: map[uint64]Outcome{}}
+	m := &member{id: id, disk: disk.NewMem(disk.Options{}), outcomes: map[uint64]Outcome{},
+		roles: ais.RoleProxy | ais.RoleTarget, level: control.Level}
+	if r.roles != 0 {
+		m.roles = r.roles
+	}
+	if r.level != 0 {
+		m.level = r.level
+	}
 	if err := errors.Join(m.disk.MkdirAll("/d"), m.disk.SyncDir("/")); err != nil {
 		r.t.Fatal(err)
 	}
+	r.t.Cleanup(m.end)
 	r.nodes[id] = m
 	r.order = append(r.order, id)
 	r.start(m, bootstrap)
@@ -57,26 +72,43 @@ func (r *rig) add(id ais.NodeID, bootstrap bool) *member {
 func (r *rig) start(m *member, bootstrap bool) {
 	r.t.Helper()
 	logger := slog.New(slog.NewTextHandler(testWriter{r.t, fmt.Sprint(m.id)[13:]}, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	if r.quietly {
+		logger = slog.New(slog.DiscardHandler)
+	}
 	var err error
-	if m.log, m.boot, err = raftlog.Open(raftlog.Options{FS: m.disk, Dir: "/d/control", Logger: logger}); err != nil {
+	if m.log, m.boot, err = raftlog.Open(raftlog.Options{FS: m.disk, Dir: "/d/control", Logger: logger, Random: seats(m)}); err != nil {
 		r.t.Fatal(err)
 	}
 	m.epoch++
-	m.machine, err = New(Config{Node: m.id, Roles: ais.RoleProxy | ais.RoleTarget, Epoch: m.epoch, Start: start(m.id), Bootstrap: bootstrap,
+	m.machine, err = New(Config{Node: m.id, Roles: m.roles, Epoch: m.epoch, Start: m.start(), Bootstrap: bootstrap,
 		Random: rand.New(rand.NewPCG(uint64(m.id), uint64(m.epoch))), Logger: logger}, m.boot)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 }
 
+// seats draws the seats of a node's logs: the same in every run, for the order of seats decides here and there.
+func seats(m *member) io.Reader {
+	return rand.NewChaCha8([32]byte{byte(m.id), byte(m.epoch)})
+}
+
+// start is how a node of the common sort starts.
 func start(id ais.NodeID) cmap.Start {
-	return cmap.Start{ID: id, Weight: 10, Versions: cmap.Versions{Command: control.Level}, Addresses: cmap.Addresses{Cluster: fmt.Sprintf("h%d:1", id)}}
+	return (&member{id: id, roles: ais.RoleProxy | ais.RoleTarget, level: control.Level}).start()
+}
+
+func (m *member) start() cmap.Start {
+	s := cmap.Start{ID: m.id, Versions: cmap.Versions{Command: m.level}, Addresses: cmap.Addresses{Cluster: fmt.Sprintf("h%d:1", m.id)}}
+	if m.roles.Has(ais.RoleTarget) {
+		s.Weight = 10
+	}
+	return s
 }
 
 func (r *rig) node(id ais.NodeID) cmap.Node {
 	m := r.nodes[id]
-	s := start(id)
-	return cmap.Node{ID: id, Roles: ais.RoleProxy | ais.RoleTarget, Weight: 10, Epoch: m.epoch, Seat: m.boot.Seat, Addresses: s.Addresses, Versions: s.Versions}
+	s := m.start()
+	return cmap.Node{ID: id, Roles: m.roles, Weight: s.Weight, Epoch: m.epoch, Seat: m.boot.Seat, Addresses: s.Addresses, Versions: s.Versions}
 }
 
 type testWriter struct {
@@ -231,6 +263,15 @@ func (r *rig) form(n int) {
 // kill ends a process, and the power of its machine.
 func (r *rig) kill(m *member) {
 	m.machine, m.disk = nil, m.disk.Crash(nil, disk.LoseAll)
+	m.end() // what it writes now goes to the disk of before
+}
+
+// end frees what a process has open.
+func (m *member) end() {
+	if m.log != nil {
+		_ = m.log.Close() // a disk that is gone may fail
+	}
+	m.log = nil
 }
 
 func TestOneNodeServesAtOnce(t *testing.T) {
