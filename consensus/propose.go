@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/seed9b016523/ais"
@@ -72,9 +73,31 @@ func (r *Replica) try(ctx context.Context, id control.ProposalID, c control.Comm
 	case r.opt.Config.Node:
 		return r.ProposeHere(ctx, id, c)
 	}
-	ctx, cancel := context.WithTimeout(ctx, forwardMax)
-	defer cancel()
+	ctx, end := r.whilePrimary(ctx, primary)
+	defer end()
 	return r.opt.Forwarder.Forward(ctx, primary, id, c)
+}
+
+// whilePrimary is ctx for as long as no other node has become primary, forwardMax at most: who stands still
+// answers nobody, and another has long taken its place. end must be called.
+func (r *Replica) whilePrimary(ctx context.Context, primary ais.NodeID) (_ context.Context, end func()) {
+	ctx, cancel := context.WithTimeout(ctx, forwardMax)
+	view := r.View()
+	known := view.Primary().Term
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for view.Primary().Term <= known || view.Primary().Node == primary {
+			var err error
+			if view, err = r.Watch(ctx, view.Index()); err != nil {
+				return
+			}
+		}
+		cancel()
+	})
+	return ctx, func() {
+		cancel()
+		watch.Wait()
+	}
 }
 
 // ProposeHere hands a command to this node's machine alone: the error is of kind StaleMap if it is not
