@@ -170,6 +170,9 @@ func (m *Machine) checkJoin(n *cmap.Node) error {
 	if !ok || !seen || known.Seat == n.Seat || known.State != cmap.Alive || m.now-at >= ais.Instant(m.leaseLife()) {
 		return nil
 	}
+	if n.Seat == m.seat {
+		return nil // it is this process that was seen: the survivor of a lost quorum, from its new seat
+	}
 	return ais.Errorf(ais.Unavailable, "node %s runs at %s: another can take its place when that one has been silent for a lease", n.ID, known.Addresses.Cluster)
 }
 
