@@ -189,3 +189,23 @@ func TestAnOutdatedNodeJoinsOnlyTheNewer(t *testing.T) {
 		}
 	}
 }
+
+func TestRolesOnlyGrow(t *testing.T) {
+	dir := t.TempDir()
+	start(t, testConfig(t, dir)).stop()
+	cfg := testConfig(t, dir)
+	cfg.Roles = ais.RoleTarget
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	err := Run(ctx, cfg, Surroundings{Log: slog.New(slog.DiscardHandler), Announce: io.Discard})
+	if !ais.IsKind(err, ais.Precondition) {
+		t.Errorf("started without the role proxy: got %v, want kind Precondition", err)
+	}
+	cfg.Roles = ais.RoleProxy | ais.RoleTarget | ais.RoleWorker
+	n := start(t, cfg)
+	defer n.stop()
+	c, err := n.client.Cluster(t.Context())
+	if err != nil || len(c.Nodes) != 1 || !strings.Contains(strings.Join(c.Nodes[0].Roles, ","), "worker") {
+		t.Errorf("started as a worker, too: the cluster has %+v (%v)", c, err)
+	}
+}

@@ -21,6 +21,9 @@ import (
 //
 // It waits a full lease first: until then a target that the lost majority had served may still serve.
 func ForceNew(ctx context.Context, cfg Config, s Surroundings, snapshot string) (err error) {
+	if !cfg.Roles.Has(ais.RoleProxy) {
+		return ais.Errorf(ais.Precondition, "only a proxy can be primary: give this node the role proxy, too (it has %s)", cfg.Roles)
+	}
 	n := &node{cfg: cfg, surroundings: s, log: s.Log}
 	defer func() { err = errors.Join(err, n.close()) }()
 	if err := n.lock(); err != nil {
@@ -42,7 +45,7 @@ func ForceNew(ctx context.Context, cfg Config, s Surroundings, snapshot string) 
 	if err != nil {
 		return err
 	}
-	lease := view.Config().Get(control.ClusterLease).Duration()
+	lease := view.LeaseMost() // the life may have been shortened just now, and leases of the longer one are in force
 	n.log.Warn("starting a new generation, after a full lease", "generation", next.Map().Generation(), "lease", lease)
 	if err := wait(ctx, lease); err != nil {
 		return err

@@ -117,7 +117,11 @@ func (n *node) begin(ctx context.Context) error {
 		return err
 	}
 	me, known := n.replica.View().Map().Node(n.record.Node)
-	if !n.record.Forming && n.replica.View().Secrets() != nil && known && me.Seat == n.boot.Seat {
+	if known && me.Roles&^n.cfg.Roles != 0 {
+		return ais.Errorf(ais.Precondition, "node %s has the roles %s in the cluster and is started with %s: a node takes on roles, but drops none; remove it and join it anew", me.ID, me.Roles, n.cfg.Roles)
+	}
+	placed := known && me.Seat == n.boot.Seat && me.Roles == n.cfg.Roles
+	if !n.record.Forming && n.replica.View().Secrets() != nil && placed {
 		return nil
 	}
 	key, err := control.Begin(ctx, n.replica, control.FirstStart{AccessKey: n.cfg.RootAccessKey, Secret: n.cfg.RootSecretKey,
@@ -125,7 +129,7 @@ func (n *node) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !known || me.Seat != n.boot.Seat {
+	if !placed {
 		if _, _, err := n.replica.Propose(ctx, control.NodeJoin{Node: n.self()}); err != nil {
 			return err
 		}
