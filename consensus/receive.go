@@ -1,6 +1,8 @@
 package consensus
 
 import (
+	"slices"
+
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 
@@ -163,6 +165,11 @@ func (m *Machine) pull() {
 func (m *Machine) receivePull(from ais.NodeID, p *Pull) {
 	if m.leader == 0 || m.view.Index() <= p.After || m.leader == p.Seat || m.cfg.Node == from {
 		m.refuse("pull without need")
+		return
+	}
+	// A seat that is no member may be of another life of the cluster, begun by force on another survivor.
+	if !slices.Contains(m.conf.GetLearners(), uint64(p.Seat)) && !slices.Contains(m.conf.GetVoters(), uint64(p.Seat)) {
+		m.refuse("pull of a stranger")
 		return
 	}
 	snapshot := m.freshSnapshot()
