@@ -444,17 +444,20 @@ func clusterPorts(t testing.TB) int {
 }
 
 // writer makes buckets through all nodes, one after the other, until it is stopped: what a client does that
-// wants a change of the control state.
+// wants changes of the control state.
 type writer struct {
-	nodes   []*node
-	prefix  string
-	timeout time.Duration // of one try
+	nodes  []*node
+	prefix string
+	rest   time.Duration // between two buckets
 
-	mu   sync.Mutex
-	made []string // acknowledged
-	last time.Time
-	errs map[string]int
+	mu     sync.Mutex
+	made   []string  // acknowledged
+	newest time.Time // when the last try began that was acknowledged
+	errs   map[string]int
 }
+
+// tryMax is how long a client waits for one answer. A node that takes no part answers itself within 10 s.
+const tryMax = 12 * time.Second
 
 // run makes buckets until ctx ends. Every name is tried until it is acknowledged: that it exists already
 // is an acknowledgement too, since no other client makes such names.
@@ -462,17 +465,90 @@ func (w *writer) run(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
 		name := fmt.Sprintf("%s-%06d", w.prefix, i)
 		for try := i; ctx.Err() == nil; try++ {
-			err := makeBucket(ctx, quick(w.nodes[try%len(w.nodes)], w.timeout), name)
-			if err == nil {
-				w.acknowledged(name)
+			began := time.Now()
+			err := makeBucket(ctx, quick(w.nodes[try%len(w.nodes)], tryMax), name)
+			w.note(name, began, err)
+			if err == nil || pause(ctx, 10*time.Millisecond) != nil {
 				break
 			}
-			w.failed(err)
-			if pause(ctx, 20*time.Millisecond) != nil {
-				return
-			}
+		}
+		if pause(ctx, w.rest) != nil {
+			return
 		}
 	}
+}
+
+func (w *writer) note(name string, began time.Time, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err == nil {
+		w.made = append(w.made, name)
+		if began.After(w.newest) {
+			w.newest = began
+		}
+		return
+	}
+	if w.errs == nil {
+		w.errs = map[string]int{}
+	}
+	text := err.Error()
+	w.errs[text[strings.LastIndex(text, ": ")+1:]]++
+}
+
+// wroteSince reports whether a try that began after a moment was acknowledged.
+func (w *writer) wroteSince(moment time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.newest.After(moment)
+}
+
+// writers is some of them at work.
+type writers struct {
+	all  []*writer
+	stop func()
+}
+
+// startWriters has count writers make buckets until they are stopped.
+func startWriters(t testing.TB, prefix string, count int, nodes []*node) *writers {
+	ctx, cancel := context.WithCancel(t.Context())
+	ws := &writers{}
+	var working sync.WaitGroup
+	for i := range count {
+		w := &writer{nodes: slices.Concat(nodes[i%len(nodes):], nodes[:i%len(nodes)]), prefix: fmt.Sprintf("%s-%d", prefix, i), rest: 40 * time.Millisecond}
+		ws.all = append(ws.all, w)
+		working.Go(func() { w.run(ctx) })
+	}
+	ws.stop = func() {
+		cancel()
+		working.Wait()
+	}
+	t.Cleanup(ws.stop)
+	return ws
+}
+
+// awaitWrite waits until a write that began after a moment is acknowledged, and gives how long after it
+// that was.
+func (ws *writers) awaitWrite(t testing.TB, limit time.Duration, moment time.Time) time.Duration {
+	t.Helper()
+	eventually(t, limit, "control writes are taken", func() error {
+		for _, w := range ws.all {
+			if w.wroteSince(moment) {
+				return nil
+			}
+		}
+		return errors.New("none was")
+	})
+	return time.Since(moment)
+}
+
+// made is what was acknowledged.
+func (ws *writers) made() (names []string) {
+	for _, w := range ws.all {
+		w.mu.Lock()
+		names = append(names, w.made...)
+		w.mu.Unlock()
+	}
+	return names
 }
 
 func makeBucket(ctx context.Context, c *raw, name string) error {
@@ -484,32 +560,6 @@ func makeBucket(ctx context.Context, c *raw, name string) error {
 		return nil
 	}
 	return fmt.Errorf("make bucket: %d %s", r.status, r.code)
-}
-
-func (w *writer) acknowledged(name string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.made, w.last = append(w.made, name), time.Now()
-}
-
-func (w *writer) failed(err error) {
-	text := err.Error()
-	if i := strings.LastIndex(text, ": "); i >= 0 {
-		text = text[i+2:]
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.errs == nil {
-		w.errs = map[string]int{}
-	}
-	w.errs[text]++
-}
-
-// names is what was made.
-func (w *writer) names() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.made)
 }
 
 // percentile gives the value that p of 100 do not exceed.
