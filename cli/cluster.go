@@ -193,17 +193,20 @@ func awaitGeneration(ctx context.Context, r *remote, old int64) (api.MapSummary,
 	defer cancel()
 	again := time.NewTicker(generationAgain)
 	defer again.Stop()
+	var last error // what the node says, or how it does not answer
 	for {
 		cluster, err := r.Cluster(ctx)
-		if err == nil && cluster.Map.Generation > old && cluster.Primary != "" {
+		switch {
+		case err == nil && cluster.Map.Generation > old && cluster.Primary != "":
 			return cluster.Map, nil
+		case err == nil:
+			last = fmt.Errorf("it is in generation %d; its primary: %s", cluster.Map.Generation, describePrimary(cluster))
+		case ctx.Err() == nil || last == nil:
+			last = err
 		}
 		select {
 		case <-ctx.Done():
-			if err == nil {
-				err = fmt.Errorf("it is in generation %d, and its primary: %s", cluster.Map.Generation, describePrimary(cluster))
-			}
-			return api.MapSummary{}, ais.Errorf(ais.Unavailable, "no new generation after %s; the node's log has more: %w", generationMax, err)
+			return api.MapSummary{}, ais.Errorf(ais.Unavailable, "no new generation after %s; the node's log has more: %w", generationMax, last)
 		case <-again.C:
 		}
 	}
