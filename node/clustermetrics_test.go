@@ -17,7 +17,9 @@ func TestClusterMetrics(t *testing.T) {
 	cfg.Join = []string{first.cfg.Listen}
 	second := start(t, cfg)
 	defer second.stop()
-	c := second.cluster("of two live nodes", func(c *api.Cluster) bool { return len(c.Nodes) == 2 && c.Nodes[0].Started != nil && c.Nodes[1].Started != nil })
+	c := second.cluster("of two live nodes", func(c *api.Cluster) bool {
+		return len(c.Nodes) == 2 && c.Nodes[0].Started != nil && c.Nodes[1].Started != nil
+	})
 	_, text := second.admin("/metrics")
 	for _, want := range []string{"ais_map_version " + strconv.FormatInt(c.Map.Version, 10), "ais_is_primary 0", "ais_is_voter 0", "ais_voters 1",
 		"ais_primary_known 1", "ais_generation 1", `ais_nodes{state="alive"} 2`, `ais_nodes{state="down"} 0`, `ais_consensus_dropped_total{event="message"} 0`,
