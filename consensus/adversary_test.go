@@ -170,3 +170,30 @@ func TestSeatsGivenUpAreForgotten(t *testing.T) {
 		t.Errorf("seat of node 2 known: %t; and a new node's seat is not believed any more", m.seats[second.Seat] == 2)
 	}
 }
+
+// A primary that has lost its vote is not asked whether it still is primary: Raft takes it for the only voter,
+// and answers by itself. It gives no lease.
+func TestAPrimaryWithoutAVoteGivesNoLease(t *testing.T) {
+	r := newRig(t)
+	r.form(2)
+	one := r.nodes[1]
+	voter, learner := raftpb.ConfChangeType_ConfChangeAddNode, raftpb.ConfChangeType_ConfChangeAddLearnerNode
+	first, second := uint64(one.boot.Seat), uint64(r.nodes[2].boot.Seat)
+	if err := one.machine.raft.ProposeConfChange(&raftpb.ConfChangeV2{Changes: []*raftpb.ConfChangeSingle{
+		{Type: &voter, NodeId: &second}, {Type: &learner, NodeId: &first}}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 { // no time passes
+		r.perform(one)
+		r.deliver()
+	}
+	if one.machine.voter() || one.machine.office == nil {
+		t.Fatalf("node 1 votes: %t; is primary: %t; want that it is one without a vote", one.machine.voter(), one.machine.office != nil)
+	}
+	r.cut[[2]ais.NodeID{1, 2}], r.cut[[2]ais.NodeID{2, 1}] = true, true
+	last := one.machine.LeaseDeadline()
+	r.run(3 * time.Second)
+	if got := one.machine.LeaseDeadline(); got > last {
+		t.Errorf("node 1, cut off from the only voter, gave itself a lease for %s more", time.Duration(got-last))
+	}
+}

@@ -183,7 +183,8 @@ func (m *Machine) proposeOwn(c control.Command) {
 // those that a round covers.
 func (m *Machine) runRounds() {
 	o := m.office
-	if m.now-o.roundAt >= roundEvery || m.soleVoter() {
+	// Raft takes a primary without a vote beside a single voter for that one, and answers it unasked.
+	if m.voter() && (m.now-o.roundAt >= roundEvery || m.soleVoter()) {
 		if round, ok := o.grantor.Begin(m.now); ok {
 			o.roundAt = m.now
 			m.raft.ReadIndex(binary.BigEndian.AppendUint64(nil, round))

@@ -56,7 +56,8 @@ func (m *Machine) receiveRaft(from ais.NodeID, msg *raftpb.Message) {
 	case ais.SeatID(msg.GetTo()) != m.seat:
 		m.refuse("for another seat")
 		return
-	case raft.IsLocalMsg(kind) || kind == raftpb.MsgProp || kind == raftpb.MsgReadIndex || kind == raftpb.MsgTransferLeader:
+	case raft.IsLocalMsg(kind) || kind == raftpb.MsgProp || kind == raftpb.MsgTransferLeader ||
+		kind == raftpb.MsgReadIndex || kind == raftpb.MsgReadIndexResp || kind == raftpb.MsgForgetLeader:
 		m.refuse("must not travel")
 		return
 	case kind == raftpb.MsgSnap && m.ahead.pulled != 0 && from == m.ahead.pulledFrom:
