@@ -172,7 +172,7 @@ func (s *survey) notes(view *control.View) []string {
 		note("the nodes run %d different versions of ais: what only the newest knows is not used until all do", len(programs))
 	}
 	if m.Settled() == 0 {
-		note("nothing is settled in generation %d yet: reads ask every target", m.Generation())
+		note("nothing is settled yet in generation %d, which an operator began", m.Generation())
 	}
 	return append(notes, s.copies(view)...)
 }
