@@ -187,8 +187,13 @@ func (r *Replica) Deliver(e Event) {
 // Dropped is how many events found the queue full.
 func (r *Replica) Dropped() uint64 { return r.dropped.Load() }
 
-// request runs f in Run's goroutine, and reports whether it will run.
+// request runs f in Run's goroutine, and reports whether it has been taken: f does not run if Run ends before.
 func (r *Replica) request(ctx context.Context, f func()) error {
+	select {
+	case <-r.done:
+		return r.endError() // the queue may have room still
+	default:
+	}
 	select {
 	case r.requests <- f:
 		return nil
