@@ -129,6 +129,9 @@ func (m *Machine) planMembers() {
 		return
 	}
 	seats, gone := m.seatFacts()
+	if self, ok := m.Map().Node(m.cfg.Node); ok && self.Seat != m.seat {
+		return // after a force-new: the map is about to learn of this seat
+	}
 	if i := slices.IndexFunc(seats, func(s seat) bool { return s.id == m.seat }); i < 0 || !seats[i].fits {
 		if to := m.successor(); to != 0 {
 			m.raft.TransferLeader(uint64(to)) // another must take the office before this vote can go

@@ -3,8 +3,10 @@ package consensus
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/term"
 )
 
@@ -49,9 +51,16 @@ func (m *Machine) Status() Status {
 	}
 	s.Voters = m.voters()
 	if o := m.office; m.presiding() {
-		s.Holds, s.MayReassign = o.judge.Holds(), o.grantor.MayReassign(m.now)
+		s.MayReassign = o.grantor.MayReassign(m.now)
+		if !m.allWell() {
+			s.Holds = o.judge.Holds()
+		}
 		for _, id := range slices.Sorted(maps.Keys(o.seen)) {
-			s.Sightings = append(s.Sightings, Sighting{Node: id, At: o.seen[id], LeaseUntil: o.grantor.Expiry(id), Why: o.why[id]})
+			why := o.why[id]
+			if n, ok := m.Map().Node(id); !ok || n.State == cmap.Alive {
+				why = "" // it was judged so before
+			}
+			s.Sightings = append(s.Sightings, Sighting{Node: id, At: o.seen[id], LeaseUntil: o.grantor.Expiry(id), Why: why})
 		}
 	}
 	return s
@@ -66,4 +75,19 @@ func (m *Machine) voters() (nodes []ais.NodeID) {
 	}
 	slices.Sort(nodes)
 	return nodes
+}
+
+// lately is how long ago a node that is well was heard, at most.
+const lately = ais.Instant(3 * time.Second)
+
+// allWell reports whether every node is alive and was heard lately, or a new primary has not had the time to
+// hear them: then nobody need know for whom the judge would wait.
+func (m *Machine) allWell() bool {
+	o := m.office
+	for _, n := range m.Map().Nodes() {
+		if n.State != cmap.Alive || m.now-max(o.seen[n.ID], o.elected) >= lately {
+			return false
+		}
+	}
+	return true
 }

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"net"
+	"strconv"
 
 	"github.com/seed9b016523/ais/consensus"
 	"github.com/seed9b016523/ais/gossip"
@@ -34,6 +36,12 @@ func (n *node) gossipSeeds() (hosts []string) {
 	for _, other := range n.replica.View().Map().Nodes() {
 		if other.ID != n.record.Node {
 			hosts = append(hosts, other.Addresses.Gossip)
+		}
+	}
+	// All may have moved at once: then the map is of no help, and those whom the operator names are.
+	for _, public := range n.cfg.Join {
+		if host, port, err := splitAddress(public); err == nil {
+			hosts = append(hosts, net.JoinHostPort(host, strconv.Itoa(port+gossipOffset)))
 		}
 	}
 	return hosts

@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// damagedInfix and a number follow the name of a log that was set aside.
-	damagedInfix = ".damaged-"
+	// asideInfix and a number follow the name of a log that was set aside.
+	asideInfix = ".aside-"
 	// resetSuffix follows the name of a log that Reset makes, until it is whole.
 	resetSuffix = ".new"
 
 	damagedMax = 1000 // so many logs set aside and nobody who looked: somebody should
 )
 
-// SetAside gives the log in dir the name dir.damaged-N, with the lowest N from 1 that is free, and
+// SetAside gives the log in dir the name dir.aside-N, with the lowest N from 1 that is free, and
 // returns it. Nothing in it is changed or deleted. Errors are of kind NotFound if there is no log, and
 // Unavailable if the disk fails or a process has the log open.
 func SetAside(fsys disk.FS, dir string) (newName string, err error) {
@@ -62,7 +62,7 @@ func renameAside(fsys disk.FS, dir string) (newName string, err error) {
 // freeName is the first name for a damaged log that is not taken.
 func freeName(fsys disk.FS, dir string) (string, error) {
 	for n := 1; n <= damagedMax; n++ {
-		name := fmt.Sprintf("%s%s%d", dir, damagedInfix, n)
+		name := fmt.Sprintf("%s%s%d", dir, asideInfix, n)
 		taken, err := exists(fsys, name)
 		if err != nil {
 			return "", err

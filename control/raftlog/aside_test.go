@@ -28,7 +28,7 @@ func TestSetAside(t *testing.T) {
 	seats := []ais.SeatID{boot.Seat}
 	for n := 1; n <= 3; n++ {
 		name, err := SetAside(m, dir)
-		if want := fmt.Sprintf("%s.damaged-%d", dir, n); err != nil || name != want {
+		if want := fmt.Sprintf("%s.aside-%d", dir, n); err != nil || name != want {
 			t.Fatalf("got %q, %v, want %q", name, err, want)
 		}
 		m = m.Crash(nil, disk.LoseAll) // the new name is durable
@@ -42,7 +42,7 @@ func TestSetAside(t *testing.T) {
 		mustClose(t, l)
 	}
 	o := options(m)
-	o.Dir = dir + ".damaged-1"
+	o.Dir = dir + ".aside-1"
 	l, kept, err := Open(o)
 	if err != nil || kept.Seat != seats[0] || kept.Hard.GetVote() != 2 {
 		t.Errorf("what was set aside: %v, %+v, want it whole", err, kept)
@@ -155,7 +155,7 @@ func TestResetCrashAtEveryChange(t *testing.T) {
 func checkKept(t *testing.T, where string, m *disk.Mem) {
 	t.Helper()
 	o := options(m)
-	o.Dir = dir + ".damaged-1"
+	o.Dir = dir + ".aside-1"
 	l, boot, err := Open(o)
 	if err != nil || len(boot.Entries) != 1 || string(boot.Entries[0].GetData()) != "old" {
 		t.Errorf("%s: the old log: %v, %+v, want it whole", where, err, boot)

@@ -27,7 +27,7 @@
 //
 //	DIR/control/db         Pebble (format FormatWALSyncChunks), its log synced; mode 0700
 //	DIR/control/promise    two slots, see below
-//	DIR/control.damaged-N  a log that was set aside, whole
+//	DIR/control.aside-N  a log that was set aside, whole
 //	DIR/control.new        a log that Reset is making
 //
 // Every value in the database is a checksum (4 bytes, CRC32C of key and payload), then the payload. All

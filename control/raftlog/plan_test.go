@@ -188,7 +188,7 @@ func TestOnRealDisk(t *testing.T) {
 		}
 	}
 	name, err := SetAside(o.FS, o.Dir)
-	if err != nil || name != o.Dir+".damaged-1" {
+	if err != nil || name != o.Dir+".aside-1" {
 		t.Errorf("set aside: %q, %v", name, err)
 	}
 	for _, seat := range []ais.SeatID{77, 78} { // where nothing is, and over a log
