@@ -197,3 +197,37 @@ func TestAPrimaryWithoutAVoteGivesNoLease(t *testing.T) {
 		t.Errorf("node 1, cut off from the only voter, gave itself a lease for %s more", time.Duration(got-last))
 	}
 }
+
+// A node that was down is back, and the map as it was: it may not be settled before the one that served
+// meanwhile has applied it.
+func TestNothingIsSettledBeforeAllHaveAppliedIt(t *testing.T) {
+	r := newRig(t)
+	r.form(4)
+	r.until("three vote", func() bool { return len(r.nodes[1].machine.Status().Voters) == 3 })
+	for all := r.nodes[1].machine.Map(); all.Settled() != all.Version(); all = r.nodes[1].machine.Map() {
+		if o := r.propose(control.MapSettle{Version: all.Version()}); o.Err != nil {
+			t.Fatal(o.Err)
+		}
+	}
+	set := func(s cmap.State) {
+		if o := r.propose(control.NodeState{Changes: []cmap.StateChange{{ID: 3, State: s}}}); o.Err != nil {
+			t.Fatal(o.Err)
+		}
+	}
+	set(cmap.Maintenance)
+	r.until("node 4 has a lease under the map without node 3", func() bool {
+		m := r.nodes[4].machine
+		return m.Map().Version() == r.primary().machine.Map().Version() && m.LeaseDeadline() > r.now+ais.Instant(5*time.Second)
+	})
+	for id := range r.nodes {
+		r.cut[[2]ais.NodeID{4, id}], r.cut[[2]ais.NodeID{id, 4}] = id != 4, id != 4
+	}
+	set(cmap.Alive)
+	r.run(time.Second)
+	if m := r.primary().machine.Map(); m.Settled() == m.Version() {
+		t.Errorf("map %d is settled, and node 4 has a lease under map %d for %s more", m.Version(), r.nodes[4].machine.Map().Version(),
+			time.Duration(r.nodes[4].machine.LeaseDeadline()-r.now))
+	}
+	clear(r.cut)
+	r.until("it is settled", func() bool { m := r.primary().machine.Map(); return m.Settled() == m.Version() })
+}

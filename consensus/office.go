@@ -36,13 +36,14 @@ type office struct {
 	starts      map[ais.NodeID]cmap.Start // of processes that the map does not know yet
 	startsSince ais.Instant               // when the first of them came
 
-	why         map[ais.NodeID]string      // the reason of the last verdict on a node
-	seen        map[ais.NodeID]ais.Instant // when a node's renewal came last
-	heard       map[ais.SeatID]ais.Instant // when Raft had a message from the seat
-	snapshots   map[ais.SeatID]ais.Instant // on their way since
-	confPending ais.Instant                // a change of the members is under way since; 0 if none
-	handover    ais.NodeID                 // who is to be primary; 0: nobody
-	handoverBy  ais.Instant                // until when that is tried
+	why         map[ais.NodeID]string         // the reason of the last verdict on a node
+	seen        map[ais.NodeID]ais.Instant    // when a node's renewal came last
+	applied     map[ais.NodeID]ais.MapVersion // the newest map that a node said to have applied
+	heard       map[ais.SeatID]ais.Instant    // when Raft had a message from the seat
+	snapshots   map[ais.SeatID]ais.Instant    // on their way since
+	confPending ais.Instant                   // a change of the members is under way since; 0 if none
+	handover    ais.NodeID                    // who is to be primary; 0: nobody
+	handoverBy  ais.Instant                   // until when that is tried
 
 	roundAt   ais.Instant // when the last quorum round began
 	confirmed []raft.ReadState
@@ -75,7 +76,7 @@ func (m *Machine) followRole(s *raft.SoftState) {
 
 // enterOffice begins a term.
 func (m *Machine) enterOffice() {
-	o := &office{term: m.term, starts: map[ais.NodeID]cmap.Start{}, why: map[ais.NodeID]string{}, seen: map[ais.NodeID]ais.Instant{},
+	o := &office{term: m.term, starts: map[ais.NodeID]cmap.Start{}, why: map[ais.NodeID]string{}, seen: map[ais.NodeID]ais.Instant{}, applied: map[ais.NodeID]ais.MapVersion{},
 		heard: map[ais.SeatID]ais.Instant{}, snapshots: map[ais.SeatID]ais.Instant{}}
 	o.elected = m.now
 	for seat := range m.seats {
@@ -264,10 +265,16 @@ func (m *Machine) decide() {
 }
 
 // mayMoveSettled reports whether the newest map may be settled for nothing: it deals the slots as the settled
-// one does, and every target is there.
+// one does, and every target is there and has said that it has applied it. Until then one may serve, under a
+// lease, what it was given by a map between: the chain must tell the others to wait for that one.
 func (m *Machine) mayMoveSettled() bool {
 	if !m.Map().AsSettled() || m.Map().Settled() == m.Map().Version() {
 		return false
+	}
+	for _, t := range m.Map().Targets() {
+		if t.State != cmap.Out && m.office.applied[t.ID] < m.Map().Version() {
+			return false
+		}
 	}
 	_, err := m.Map().Settle(m.Map().Version())
 	return err == nil
