@@ -87,9 +87,13 @@ type call struct {
 // triesMax is how often a request that the server put off is sent.
 const triesMax = 4
 
+// triesWithin is the time after which it is not sent again: the server has waited long enough itself.
+const triesWithin = 5 * time.Second
+
 // do sends a call and turns an error reply into an error. A reply of 503 is waited out and tried again
 // as long as the body can be sent again.
 func (c *Client) do(ctx context.Context, k *call) (*http.Response, error) {
+	began := time.Now()
 	for try := 1; ; try++ {
 		resp, sent, err := c.send(ctx, k)
 		if err == nil && resp.StatusCode == http.StatusTemporaryRedirect {
@@ -104,7 +108,7 @@ func (c *Client) do(ctx context.Context, k *call) (*http.Response, error) {
 		if err == nil {
 			err = replyError(resp, k)
 		}
-		if !ais.IsKind(err, ais.Unavailable) || try == triesMax || ctx.Err() != nil || !rewind(ctx, k.body, sent) {
+		if !ais.IsKind(err, ais.Unavailable) || try == triesMax || time.Since(began) >= triesWithin || ctx.Err() != nil || !rewind(ctx, k.body, sent) {
 			return nil, err
 		}
 		if !wait(ctx, retryAfter(resp)) {
