@@ -154,27 +154,36 @@ func (p *Postman) write(ctx context.Context, s transport.Stream, m *Message) err
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, frameMax)
-	defer cancel()
 	for len(b) > transport.FrameBytesMax {
-		if err := s.Send(ctx, []byte{frameIsPartial}, b[:transport.FrameBytesMax]); err != nil {
+		if err := sendFrame(ctx, s, frameIsPartial, b[:transport.FrameBytesMax]); err != nil {
 			return err
 		}
 		b = b[transport.FrameBytesMax:]
 	}
-	return s.Send(ctx, []byte{frameIsLast}, b)
+	return sendFrame(ctx, s, frameIsLast, b)
+}
+
+func sendFrame(ctx context.Context, s transport.Stream, header byte, payload []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, frameMax)
+	defer cancel()
+	return s.Send(ctx, []byte{header}, payload)
 }
 
 // Receive is the other end: it hands what a peer sends to deliver until the stream ends. It is a
 // transport.StreamHandler but for deliver.
 func Receive(ctx context.Context, from transport.Peer, s transport.Stream, self ais.NodeID, deliver func(Event)) error {
+	return receive(ctx, from, s, self, wholeMax, deliver)
+}
+
+// receive is Receive with a bound on the bytes of a message.
+func receive(ctx context.Context, from transport.Peer, s transport.Stream, self ais.NodeID, most int, deliver func(Event)) error {
 	var whole []byte
 	for {
 		header, part, err := s.Receive(ctx)
 		if err != nil {
 			return err
 		}
-		if len(header) != 1 || header[0] > frameIsPartial || len(whole)+len(part) > wholeMax {
+		if len(header) != 1 || header[0] > frameIsPartial || len(whole)+len(part) > most {
 			return ais.Errorf(ais.Invalid, "node %s sends frames that are no message", from.Node)
 		}
 		if header[0] == frameIsPartial {
