@@ -48,7 +48,7 @@ type process struct {
 func inFleet(t *testing.T, nodes int, test func(t *testing.T, f *fleet)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		f := &fleet{t: t, memory: transport.NewMemory(), nodes: map[ais.NodeID]*process{}}
+		f := newFleet(t)
 		for i := range nodes {
 			f.add(ais.NodeID(i+1), i == 0)
 		}
@@ -62,13 +62,23 @@ func inFleet(t *testing.T, nodes int, test func(t *testing.T, f *fleet)) {
 	})
 }
 
+func newFleet(t *testing.T) *fleet {
+	return &fleet{t: t, memory: transport.NewMemory(), nodes: map[ais.NodeID]*process{}}
+}
+
 func (f *fleet) add(id ais.NodeID, bootstrap bool) *process {
+	p := f.prepare(id)
+	f.start(p, bootstrap)
+	return p
+}
+
+// prepare makes a node that does not run yet.
+func (f *fleet) prepare(id ais.NodeID) *process {
 	p := &process{id: id, disk: disk.NewMem(disk.Options{})}
 	if err := p.disk.MkdirAll("/d"); err != nil {
 		f.t.Fatal(err)
 	}
 	f.nodes[id] = p
-	f.start(p, bootstrap)
 	return p
 }
 
