@@ -147,7 +147,12 @@ func (op *opening) look(ctx context.Context) ([]*finding, error) {
 			lock    io.Closer
 			err     error
 		}
-		a, err := within(ctx, op.Patience, func() answer {
+		letGo := func(late answer) {
+			if late.lock != nil {
+				_ = late.lock.Close() // nobody waits for it any more
+			}
+		}
+		a, err := within(ctx, op.Patience, letGo, func() answer {
 			lock, err := op.lockExisting(dir)
 			if err != nil {
 				return answer{err: err}
@@ -298,10 +303,21 @@ func makeDir(fsys disk.FS, dir string) error {
 }
 
 // within runs do in a goroutine of its own and waits for it no longer than patience. If do hangs, as
-// calls on a dead disk may, the goroutine stays until the kernel lets go of it, and its answer is lost.
-func within[T any](ctx context.Context, patience time.Duration, do func() T) (T, error) {
-	done := make(chan T, 1)
-	go func() { done <- do() }()
+// calls on a dead disk may, the goroutine stays until the kernel lets go of it, and its answer goes to late
+// (nil: nowhere).
+func within[T any](ctx context.Context, patience time.Duration, late func(T), do func() T) (T, error) {
+	done, gone := make(chan T), make(chan struct{})
+	defer close(gone)
+	go func() {
+		v := do()
+		select {
+		case done <- v:
+		case <-gone:
+			if late != nil {
+				late(v)
+			}
+		}
+	}()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	var none T

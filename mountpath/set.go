@@ -121,7 +121,7 @@ func (s *Set) Usage(ctx context.Context) []PathUsage {
 			usage disk.Usage
 			err   error
 		}
-		a, err := within(ctx, patienceDefault, func() answer {
+		a, err := within(ctx, patienceDefault, nil, func() answer {
 			usage, err := p.FS.Usage(p.Dir)
 			return answer{usage, err}
 		})

@@ -209,3 +209,47 @@ func TestRolesOnlyGrow(t *testing.T) {
 		t.Errorf("started as a worker, too: the cluster has %+v (%v)", c, err)
 	}
 }
+
+// A start that cannot have its ports ends, and says which.
+func TestInnerPortsThatAreTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, which := range []string{"cluster", "gossip"} {
+		cfg := testConfig(t, t.TempDir())
+		if which == "cluster" {
+			cfg.Cluster = l.Addr().String()
+		} else {
+			cfg.Gossip = l.Addr().String()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		err := Run(ctx, cfg, Surroundings{Log: slog.New(slog.DiscardHandler), Announce: io.Discard})
+		if err == nil || ctx.Err() != nil {
+			t.Errorf("%s port taken: got %v after %v", which, err, context.Cause(ctx))
+		}
+		cancel()
+	}
+}
+
+// Whenever a start is interrupted it ends soon, and the next one makes good what it left.
+func TestAStartIsInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	for after := time.Duration(0); after < 300*time.Millisecond; after += 25 * time.Millisecond {
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		began := time.Now()
+		err := Run(ctx, testConfig(t, dir), Surroundings{Log: slog.New(slog.DiscardHandler), Announce: io.Discard})
+		cancel()
+		if err != nil && strings.Contains(err.Error(), "held by this process") {
+			continue // a look at a mountpath that the last start gave up lets go of it only now
+		}
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+			t.Errorf("interrupted after %s the start ended with %v", after, err)
+		}
+		if took := time.Since(began) - after; took > 5*time.Second {
+			t.Errorf("interrupted after %s the start ended %s later", after, took)
+		}
+	}
+	start(t, testConfig(t, dir)).stop()
+}
