@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/control/raftlog"
 	"github.com/seed9b016523/ais/transport"
@@ -252,4 +254,50 @@ func TestAStartIsInterrupted(t *testing.T) {
 		}
 	}
 	start(t, testConfig(t, dir)).stop()
+}
+
+// An answer from the state counts when it is ready: a node that stood still while it made one, and whose
+// lease ran out meanwhile, does not give it out.
+func TestAnAnswerThatIsReadyTooLate(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	n := unborn(cfg)
+	if err := n.lock(); err != nil {
+		t.Fatal(err)
+	}
+	g := newGroup(t.Context())
+	defer func() {
+		g.fail(context.Canceled)
+		if err := errors.Join(g.wait(), n.close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := n.open(g); err != nil {
+		t.Fatal(err)
+	}
+	body := func(int, string, string) (string, []byte) { return "text/plain", []byte("no lease") }
+	answered := func(text string) *fasthttp.RequestCtx {
+		ctx := &fasthttp.RequestCtx{}
+		ctx.SetStatusCode(200)
+		ctx.SetBodyString(text)
+		return ctx
+	}
+	if ctx := answered("buckets"); n.cutOff(ctx, body) || ctx.Response.StatusCode() != 200 {
+		t.Errorf("under a lease the answer was %d %q, want it as it was", ctx.Response.StatusCode(), ctx.Response.Body())
+	}
+	if err := n.replica.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for n.leased() == nil {
+		if err := wait(t.Context(), leasePoll); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ctx := answered("buckets"); !n.cutOff(ctx, body) || ctx.Response.StatusCode() != 503 || string(ctx.Response.Body()) != "no lease" {
+		t.Errorf("without one the answer was %d %q, want 503", ctx.Response.StatusCode(), ctx.Response.Body())
+	}
+	ctx := answered("")
+	ctx.Response.SetBodyStream(strings.NewReader("an object"), 9)
+	if n.cutOff(ctx, body) {
+		t.Error("a body that is sent already was taken back")
+	}
 }

@@ -69,12 +69,18 @@ func (n *node) doorHandlers() front.Handlers {
 		S3: func(ctx *fasthttp.RequestCtx) {
 			if d := n.doors.Load(); !n.cutOff(ctx, d.s3.ErrorBody) {
 				d.s3.Serve(ctx)
+				n.cutOff(ctx, d.s3.ErrorBody) // the answer is ready now, and may be from a state that was left behind
 			}
 		},
 		API: func(ctx *fasthttp.RequestCtx) {
 			path, _ := front.Target(ctx)
-			if d := n.doors.Load(); isControl(string(path)) || !n.cutOff(ctx, d.api.ErrorBody) {
-				d.api.Serve(ctx)
+			d, control := n.doors.Load(), isControl(string(path))
+			if !control && n.cutOff(ctx, d.api.ErrorBody) {
+				return
+			}
+			d.api.Serve(ctx)
+			if !control {
+				n.cutOff(ctx, d.api.ErrorBody)
 			}
 		},
 		S3Error: func(status int, message, id string) (string, []byte) {
@@ -87,10 +93,10 @@ func (n *node) doorHandlers() front.Handlers {
 }
 
 // cutOff answers a request where this node may not answer from its state: buckets and keys may have changed
-// without it. What it holds of objects is guarded on its own.
+// without it. What it holds of objects is guarded on its own, and a body that has begun is not taken back.
 func (n *node) cutOff(ctx *fasthttp.RequestCtx, errorBody func(status int, message, id string) (string, []byte)) bool {
 	err := n.leased()
-	if err == nil {
+	if err == nil || ctx.Response.IsBodyStream() {
 		return false
 	}
 	contentType, body := errorBody(fasthttp.StatusServiceUnavailable, err.Error(), string(front.RequestID(ctx)))
