@@ -185,14 +185,13 @@ func (f *fleet) id(n *node) string {
 	if id := f.ids[n]; id != "" {
 		return id
 	}
-	reply, err := plain.Get(n.adminURL() + "/readyz")
+	text, err := n.askAdmin(f.t.Context(), "/readyz")
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	defer reply.Body.Close()
 	var health struct{ ID string }
-	if err := json.NewDecoder(reply.Body).Decode(&health); err != nil || health.ID == "" {
-		f.t.Fatalf("/readyz of the node at %s tells no id: %v", n.address(), err)
+	if err := json.Unmarshal([]byte(text), &health); err != nil || health.ID == "" {
+		f.t.Fatalf("/readyz of the node at %s tells no id: %q, %v", n.address(), text, err)
 	}
 	f.ids[n] = health.ID
 	return health.ID
