@@ -145,12 +145,12 @@ func bendTerms() bending {
 	})}
 }
 
-// serveOn lets every process believe that its lease goes on for half a minute.
+// serveOn lets every process believe that its lease goes on for five minutes.
 func serveOn(without string) func() bending {
 	return func() bending {
 		return bending{without: without, onLease: func(n *node) {
 			if n.lease != 0 {
-				n.lease += ais.Instant(30 * time.Second)
+				n.lease += ais.Instant(5 * time.Minute)
 			}
 		}}
 	}

@@ -13,7 +13,8 @@ import (
 // agreement: no two nodes ever hold different entries at one index as agreed on, and no two states of one
 // index differ.
 type agreement struct {
-	log    []agreedEntry            // by index, from 1
+	log    map[uint64]agreedEntry   // by index
+	newest map[uint64]uint64        // index, by age
 	upTo   map[ais.SeatID]uint64    // compared so far
 	states map[uint64]uint64        // hash of the snapshot of an index
 	views  map[ais.ControlIndex]sum // of the first node that had the index
@@ -27,7 +28,7 @@ type sum struct {
 }
 
 func newAgreement() *agreement {
-	return &agreement{upTo: map[ais.SeatID]uint64{}, states: map[uint64]uint64{}, views: map[ais.ControlIndex]sum{}}
+	return &agreement{log: map[uint64]agreedEntry{}, newest: map[uint64]uint64{}, upTo: map[ais.SeatID]uint64{}, states: map[uint64]uint64{}, views: map[ais.ControlIndex]sum{}}
 }
 
 func (*agreement) name() string { return "agreement" }
@@ -44,6 +45,10 @@ func (a *agreement) see(w *world, what any) error {
 		return a.seeCommits(w, what.n)
 	case viewed:
 		return a.seeView(what)
+	case renewed:
+		s := what.snapshot
+		a.newest[age(s.Index)] = s.Index
+		a.log[s.Index] = agreedEntry{term: s.Term}
 	}
 	return nil
 }
@@ -51,21 +56,18 @@ func (a *agreement) see(w *world, what any) error {
 // seeCommits compares what a node holds as agreed on with what others held before it.
 func (a *agreement) seeCommits(w *world, n *node) error {
 	j := n.mirror
-	for i := a.upTo[j.seat] + 1; i <= min(j.commit, j.last()); i++ {
+	for i := max(a.upTo[j.seat], j.snapshot.Index) + 1; i <= min(j.commit, j.last()); i++ {
 		a.upTo[j.seat] = i
-		e := j.entry(i)
-		if e == nil {
-			continue // it came within a snapshot
-		}
+		e := j.entry(i) // what is not here came within a snapshot
 		entry := agreedEntry{term: e.GetTerm(), data: hashEntry(e)}
-		switch have := uint64(len(a.log)); {
+		switch have := a.newest[age(i)]; {
 		case i > have+1:
 			return fmt.Errorf("%s holds index %d as agreed on, nobody held %d before", n.name, i, have+1)
 		case i == have+1:
-			a.log = append(a.log, entry)
+			a.log[i], a.newest[age(i)] = entry, i
 			w.see(committed{n, e})
-		case a.log[i-1] != entry:
-			return fmt.Errorf("%s holds another entry at index %d (term %d) than was agreed on (term %d)", n.name, i, entry.term, a.log[i-1].term)
+		case a.log[i] != entry:
+			return fmt.Errorf("%s holds another entry at index %d (term %d) than was agreed on (term %d)", n.name, i, entry.term, a.log[i].term)
 		}
 	}
 	return nil
@@ -77,10 +79,10 @@ func (a *agreement) seeSnapshot(n *node, s *raftlog.Snapshot) error {
 	if s == nil {
 		return nil
 	}
-	if s.Index > uint64(len(a.log)) {
-		return fmt.Errorf("%s has a snapshot of index %d, agreed on is only %d", n.name, s.Index, len(a.log))
+	if s.Index > a.newest[age(s.Index)] {
+		return fmt.Errorf("%s has a snapshot of index %d, agreed on is only %d", n.name, s.Index, a.newest[age(s.Index)])
 	}
-	if t := a.log[s.Index-1].term; t != s.Term {
+	if t := a.log[s.Index].term; t != s.Term {
 		return fmt.Errorf("%s has a snapshot of index %d in term %d, agreed on was term %d", n.name, s.Index, s.Term, t)
 	}
 	h := xxh3.Hash(s.Data)

@@ -47,7 +47,9 @@ func (g *growth) seeView(v viewed) error {
 		g.of[v.n.id] = &next
 		return nil
 	}
-	next.highest = max(old.highest, next.version)
+	if next.generation == old.generation {
+		next.highest = max(old.highest, next.version) // a new generation may have lost what this node had
+	}
 	if old.seat == next.seat {
 		switch {
 		case next.index < old.index:

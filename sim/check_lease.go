@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/cmap"
@@ -10,17 +11,36 @@ import (
 )
 
 // leases, in true time: nobody holds a lease whom the map says to be down or out; a lease lasts no longer
-// than the grant, counted from the asking, less a twentieth; grants of an older term are not taken after
+// than the grant, counted from the asking, less a twentieth, and ends before the primary, counting from when
+// it was asked, by its own clock, may take it for ended; grants of an older term are not taken after
 // those of a newer one; who has a lease is in the map with the incarnation that it is, and has applied
 // what the grant names.
 type leases struct {
 	newest *cmap.Map               // that any node has
 	terms  map[ais.NodeID]ais.Term // of the newest grant taken
-	grants map[*node][]lease.Grant // given to a process, not yet used
+	grants map[*node][]given       // to a process, the last of them
+	came   map[renewal]arrival     // as they reached a primary first
+}
+
+type given struct {
+	lease.Grant
+	by ais.NodeID
+}
+
+type renewal struct {
+	from, to ais.NodeID
+	epoch    ais.Epoch
+	sent     ais.Instant
+}
+
+// arrival is a moment of true time, and the clock by which the primary counts from it.
+type arrival struct {
+	at    time.Duration
+	clock clock
 }
 
 func newLeases() *leases {
-	return &leases{terms: map[ais.NodeID]ais.Term{}, grants: map[*node][]lease.Grant{}}
+	return &leases{terms: map[ais.NodeID]ais.Term{}, grants: map[*node][]given{}, came: map[renewal]arrival{}}
 }
 
 func (*leases) name() string { return "leases" }
@@ -30,11 +50,11 @@ func (l *leases) see(w *world, what any) error {
 	case viewed:
 		return l.seeMap(w, what.view.Map())
 	case stepped:
-		if what.after > what.before {
-			return l.seeLease(what)
+		if r, ok := what.event.(consensus.Received); ok {
+			l.note(w, what.n, &r.Message)
 		}
-		if r, ok := what.event.(consensus.Received); ok && r.Message.Grant != nil {
-			l.note(what.n, *r.Message.Grant)
+		if what.after > what.before {
+			return l.seeLease(w, what)
 		}
 	case ended:
 		delete(l.grants, what.n)
@@ -44,7 +64,7 @@ func (l *leases) see(w *world, what any) error {
 
 // seeMap is called with every map that a node begins to use; only the newest of all counts.
 func (l *leases) seeMap(w *world, m *cmap.Map) error {
-	if l.newest != nil && m.Version() <= l.newest.Version() {
+	if l.newest != nil && (m.Generation() < l.newest.Generation() || m.Generation() == l.newest.Generation() && m.Version() <= l.newest.Version()) {
 		return nil
 	}
 	l.newest = m
@@ -63,26 +83,37 @@ func (l *leases) seeMap(w *world, m *cmap.Map) error {
 // dead reports whether others may take over from a node of the state without hearing from it.
 func dead(s cmap.State) bool { return s == cmap.Down || s == cmap.Out }
 
-// note remembers the grants that are not used at once: those that name a state that the node does not have.
-func (l *leases) note(n *node, g lease.Grant) {
+// note remembers renewals, and grants: some are used later, when the node has the state that they name.
+func (l *leases) note(w *world, n *node, m *consensus.Message) {
 	const keep = 16
-	l.grants[n] = append(l.grants[n], g)
-	if len(l.grants[n]) > keep {
-		l.grants[n] = l.grants[n][1:]
+	switch {
+	case m.Renewal != nil:
+		r := renewal{m.From, n.id, m.Renewal.Lease.Epoch, m.Renewal.Lease.Sent}
+		if _, again := l.came[r]; !again {
+			l.came[r] = arrival{w.now, n.clock}
+		}
+	case m.Grant != nil:
+		l.grants[n] = append(l.grants[n], given{*m.Grant, m.From})
+		if len(l.grants[n]) > keep {
+			l.grants[n] = l.grants[n][1:]
+		}
 	}
 }
 
 // seeLease is called when a lease has become longer.
-func (l *leases) seeLease(s stepped) error {
+func (l *leases) seeLease(w *world, s stepped) error {
 	n := s.n
-	if r, ok := s.event.(consensus.Received); ok && r.Message.Grant != nil {
-		l.note(n, *r.Message.Grant)
-	}
 	g, err := l.grantFor(s)
 	if err != nil {
 		return err
 	}
 	l.terms[n.id] = g.Term
+	if c, ok := l.came[renewal{n.id, g.by, g.Epoch, g.Sent}]; ok {
+		mine, theirs := w.now+n.clock.lasts(time.Duration(s.after-s.now)), c.at+c.clock.lasts(g.Life)
+		if mine > theirs {
+			return fmt.Errorf("%s has a lease until %v, n%d takes it for ended at %v", n.name, mine, g.by, theirs)
+		}
+	}
 	if s.after <= s.now {
 		return nil // over before it began
 	}
@@ -100,7 +131,7 @@ func (l *leases) seeLease(s stepped) error {
 
 // grantFor finds a grant that allows what a lease has become: it reaches that far, is of no older term than
 // the last one used, and names a state that the node has. A primary grants its own lease without a message.
-func (l *leases) grantFor(s stepped) (_ lease.Grant, err error) {
+func (l *leases) grantFor(s stepped) (_ given, err error) {
 	n, status := s.n, s.n.machine.Status()
 	for _, g := range l.grants[n] {
 		switch {
@@ -116,9 +147,9 @@ func (l *leases) grantFor(s stepped) (_ lease.Grant, err error) {
 	}
 	switch {
 	case status.Primary == n.id:
-		return lease.Grant{Term: status.Term}, nil
+		return given{Grant: lease.Grant{Term: status.Term}}, nil
 	case err != nil:
-		return lease.Grant{}, err
+		return given{}, err
 	}
-	return lease.Grant{}, fmt.Errorf("%s has a lease until %d, which no grant that came gives", n.name, s.after)
+	return given{}, fmt.Errorf("%s has a lease until %d, which no grant that came gives", n.name, s.after)
 }

@@ -14,6 +14,7 @@ import (
 type primary struct {
 	elected map[uint64]*node         // who does the duties of a term
 	leader  map[uint64]uint64        // which seat speaks as the leader of a term
+	fenced  map[uint64]*node         // its node was told that the duty Fence is done
 	served  map[uint64]*node         //
 	begun   map[uint64]bool          // a PrimaryBegin of the term is agreed on
 	ending  map[*node]consensus.Duty // a DutyEnd that is not answered yet
@@ -21,7 +22,7 @@ type primary struct {
 }
 
 func newPrimary() *primary {
-	return &primary{elected: map[uint64]*node{}, leader: map[uint64]uint64{}, served: map[uint64]*node{}, begun: map[uint64]bool{},
+	return &primary{elected: map[uint64]*node{}, leader: map[uint64]uint64{}, fenced: map[uint64]*node{}, served: map[uint64]*node{}, begun: map[uint64]bool{},
 		ending: map[*node]consensus.Duty{}}
 }
 
@@ -32,8 +33,13 @@ func (p *primary) see(_ *world, what any) error {
 	case duty:
 		return p.seeDuty(what.n, what.duty)
 	case stepped:
-		if e, ok := what.event.(consensus.Ended); ok && p.ending[what.n].Term == e.Term {
-			delete(p.ending, what.n)
+		switch e := what.event.(type) {
+		case consensus.Fenced:
+			p.fenced[uint64(e.Term)] = what.n
+		case consensus.Ended:
+			if p.ending[what.n].Term == e.Term {
+				delete(p.ending, what.n)
+			}
 		}
 	case ended:
 		delete(p.ending, what.n) // with the process its duties end
@@ -64,6 +70,8 @@ func (p *primary) seeDuty(n *node, d consensus.Duty) error {
 		switch {
 		case p.elected[t] != n:
 			return fmt.Errorf("%s serves term %d, in which it was not elected", n.name, t)
+		case p.fenced[t] != n:
+			return fmt.Errorf("%s serves term %d before it has fenced", n.name, t)
 		case p.served[t] != nil:
 			return fmt.Errorf("term %d begins to serve twice", t)
 		case p.init && !p.begun[t]:

@@ -48,6 +48,8 @@ func (p *proposals) see(w *world, what any) error {
 		return p.compare(what)
 	case acknowledged:
 		return p.seeAnswer(what.o)
+	case renewed:
+		p.startFrom(what.view)
 	case finished:
 		for _, o := range w.operations {
 			if _, taken := p.first[o.id]; taken && o.done() && o.outcome.Index == 0 {
@@ -58,8 +60,20 @@ func (p *proposals) see(w *world, what any) error {
 	return nil
 }
 
+// startFrom begins anew with the state of a new generation.
+func (p *proposals) startFrom(v *control.View) {
+	*p = *newProposals()
+	p.init, p.upTo = true, v.Index()
+	for _, b := range v.Buckets() {
+		p.buckets[b.Name] = bucketModel{ais.ControlIndex(b.ID), b.Revision, b.Properties[valueProperty]}
+	}
+}
+
 // follow applies an entry to the model.
 func (p *proposals) follow(e *raftpb.Entry) error {
+	if age(e.GetIndex()) < age(uint64(p.upTo)) {
+		return nil // of a generation that is over
+	}
 	p.upTo = ais.ControlIndex(e.GetIndex())
 	if e.GetType() != raftpb.EntryNormal || len(e.GetData()) == 0 {
 		return nil

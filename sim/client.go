@@ -7,6 +7,7 @@ import (
 	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/consensus"
 	"github.com/seed9b016523/ais/control"
+	"github.com/seed9b016523/ais/term"
 )
 
 // operation is a command that somebody wants applied once. It is tried again, under the same id, until
@@ -155,11 +156,15 @@ func (n *node) inMap() bool {
 	return ok && d.Seat == n.seat && d.State != cmap.Out
 }
 
-// contact is a running node other than n that is in the map.
+// contact is a running node other than n that is in the map; n itself if it is the primary, as after a
+// force-new.
 func (w *world) contact(n *node) *node {
+	if n.state == running && n.machine.Status().State == term.Serving {
+		return n
+	}
 	var all []*node
 	for _, other := range w.nodes {
-		if other != n && other.state == running && other.inMap() {
+		if other != n && other.state == running && other.inMap() && other.generation >= n.generation {
 			all = append(all, other)
 		}
 	}

@@ -12,6 +12,7 @@ type faults struct {
 	w     *world
 	until time.Duration
 	pace  time.Duration // between two faults, on average
+	spare bool          // the primary is left alone, so that it can judge the others
 	ended bool
 }
 
@@ -43,7 +44,7 @@ func faultTable() []fault {
 }
 
 func startFaults(w *world, until, pace time.Duration) *faults {
-	f := &faults{w: w, until: until, pace: pace}
+	f := &faults{w: w, until: until, pace: pace, spare: w.rng.IntN(2) == 0}
 	f.next()
 	return f
 }
@@ -55,6 +56,9 @@ func (f *faults) next() {
 			return
 		}
 		table := faultTable()
+		if f.spare {
+			table = append(table, fault{"isolated node", 60, (*faults).isolate})
+		}
 		total := 0
 		for _, row := range table {
 			total += row.weight
@@ -95,7 +99,7 @@ func (f *faults) mend() {
 // span draws how long a fault lasts: mostly short, at times longer than leases and judgements.
 func (f *faults) span() time.Duration {
 	longest := 3 * time.Second
-	if f.w.rng.IntN(2) == 0 {
+	if f.spare || f.w.rng.IntN(2) == 0 {
 		longest = 25 * time.Second
 	}
 	return 50*time.Millisecond + time.Duration(f.w.rng.Int64N(int64(longest)))
@@ -113,8 +117,12 @@ func (f *faults) undo(after time.Duration, do func()) {
 // pick draws a node that runs; nil if there is none.
 func (f *faults) pick() *node {
 	var all []*node
+	var spared *node
+	if f.spare {
+		spared = f.w.primary()
+	}
 	for _, n := range f.w.nodes {
-		if n.state == running && n.wanted {
+		if n.state == running && n.wanted && n != spared {
 			all = append(all, n)
 		}
 	}
@@ -298,7 +306,7 @@ func (f *faults) leave() {
 	life := n.life
 	f.w.after(time.Duration(f.w.rng.Int64N(int64(2*time.Second))), func() {
 		if n.life == life {
-			f.stopFor(n, false, f.span())
+			f.stopFor(n, false, f.span()/time.Duration(1+9*f.w.rng.IntN(2)))
 			if f.ended && n.wanted {
 				n.start()
 			}

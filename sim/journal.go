@@ -75,8 +75,7 @@ func (j *journal) boot(fresh bool) *raftlog.Boot {
 	return b
 }
 
-func (j *journal) clone() *journal {
-	c := *j
-	c.entries = slices.Clone(j.entries)
-	return &c
+// resetJournal is a journal that begins with a snapshot, as a new generation of the cluster does.
+func resetJournal(s *raftlog.Snapshot, seat ais.SeatID) *journal {
+	return &journal{seat: seat, term: s.Term, commit: s.Index, snapshot: keptSnapshot(s)}
 }

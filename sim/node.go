@@ -32,11 +32,12 @@ type node struct {
 	speed   diskSpeed
 
 	// What outlives a process.
-	epoch   ais.Epoch
-	started int      // processes so far
-	gone    bool     // left the cluster for ever
-	wanted  bool     // in the cluster, or on its way into it: runs again after the faults
-	mirror  *journal // what its log must hold
+	epoch      ais.Epoch
+	started    int            // processes so far
+	generation ais.Generation // the newest that it was shown the proof of
+	gone       bool           // left the cluster for ever
+	wanted     bool           // in the cluster, or on its way into it: runs again after the faults
+	mirror     *journal       // what its log must hold
 
 	// Of the process.
 	state   state
@@ -144,6 +145,7 @@ func (n *node) start() {
 	n.deliver(consensus.Tick{})
 	n.deliver(consensus.Tick{})
 	n.nextTick()
+	n.live(generationEvery, n.followGeneration)
 	if first {
 		n.live(100*time.Millisecond, n.found)
 		n.live(5*time.Second, n.join) // it may be put out, as any other
@@ -277,6 +279,9 @@ func (n *node) drain() {
 	for _, d := range e.Duties {
 		n.duty(d)
 	}
+	for _, id := range e.Probes {
+		n.probe(id)
+	}
 	if e.Persist != nil {
 		n.write(e.Persist)
 	}
@@ -325,4 +330,33 @@ func (n *node) duty(d consensus.Duty) {
 	case consensus.DutyEnd:
 		n.live(n.endDelay, func() { n.deliver(consensus.Ended{Term: d.Term}) })
 	}
+}
+
+// probeMax is how long a primary waits for the answer to a probe.
+const probeMax = 2 * time.Second
+
+// probe asks a node whether it takes writes, and tells the machine.
+func (n *node) probe(id ais.NodeID) {
+	w, other := n.w, n.w.node(id)
+	over := false
+	tell := func(ok bool) {
+		if !over {
+			over = true
+			n.deliver(consensus.Probed{Node: id, OK: ok})
+		}
+	}
+	n.live(n.clock.lasts(probeMax), func() { tell(false) })
+	if other == nil || !w.passes(n.id, id) {
+		return
+	}
+	n.live(w.net.delay(path{n.id, id}), func() {
+		if other.state == running && other.speed.stalled < w.now && w.passes(id, n.id) {
+			n.live(w.net.delay(path{id, n.id}), func() { tell(true) })
+		}
+	})
+}
+
+// passes draws whether a call, which is no message of a machine, gets from one node to another.
+func (w *world) passes(from, to ais.NodeID) bool {
+	return w.net.cut[path{from, to}] == 0 && w.rng.IntN(1000) >= w.net.weather.loss
 }

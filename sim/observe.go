@@ -79,6 +79,8 @@ func (w *world) see(what any) {
 		what.n.mirror.apply(what.batch)
 	case committed:
 		w.follow(what.entry)
+	case renewed:
+		w.reference = what.view
 	}
 	w.registers.see(what)
 	for _, c := range w.checkers {
@@ -91,7 +93,7 @@ func (w *world) see(what any) {
 
 // follow applies an agreed entry to the state that the run itself keeps.
 func (w *world) follow(e *raftpb.Entry) {
-	if e.GetType() != raftpb.EntryNormal || len(e.GetData()) == 0 {
+	if e.GetType() != raftpb.EntryNormal || len(e.GetData()) == 0 || age(e.GetIndex()) < age(uint64(w.reference.Index())) {
 		return
 	}
 	// An error is a refusal, a result like any other; an entry that cannot be read is seen by a checker.

@@ -43,10 +43,10 @@ func (o *operator) act() {
 	draw := w.rng.IntN(100)
 	w.trace.event("operator", uint64(draw))
 	switch n := w.anyNode(); {
-	case draw < 35:
+	case draw < 20:
 		o.setPrimary(n)
 	case draw < 45:
-		life := fmt.Sprintf("%ds", 2+w.rng.IntN(8))
+		life := fmt.Sprintf("%ds", []int{2, 2, 2, 2, 3, 3, 6, 20}[w.rng.IntN(8)])
 		w.say(nil, "operator: cluster.lease = %s", life)
 		o.propose(control.ConfigSet{Values: map[string]string{string(control.ClusterLease): life}})
 	case draw < 52:

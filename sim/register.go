@@ -60,7 +60,7 @@ func (r *registers) see(what any) {
 	switch what := what.(type) {
 	case ended:
 		delete(r.homes, what.n)
-	case committed:
+	case committed, renewed:
 		m := r.w.reference.Map()
 		r.maps[m.Version()] = m
 	case viewed:

@@ -82,7 +82,7 @@ func runBent(ctx context.Context, seed uint64, lines io.Writer, bend bending) re
 func (w *world) random(ctx context.Context) {
 	pick := func(of ...int) int { return of[w.rng.IntN(len(of))] }
 	w.snapshotEvery = uint64(pick(8, 32, 64, 1024))
-	w.realDisks = w.rng.IntN(8) == 0
+	w.realDisks = w.rng.IntN(4) == 0
 	w.encode = w.rng.IntN(4) == 0
 	proxies, targets := pick(1, 2, 3, 3, 3, 3, 4, 5, 5), pick(0, 0, 0, 1, 2)
 	for i := range proxies + targets {
@@ -102,11 +102,11 @@ func (w *world) random(ctx context.Context) {
 		}
 	}
 	w.runUntil(ctx, clusterBack, func() bool { return w.reference.Cluster().ID != 0 })
-	if life := pick(2, 2, 3, 6); life != 6 {
+	if life := pick(2, 2, 2, 3, 6); life != 6 {
 		// Short leases, so that a run holds many judgements.
 		w.propose(-1, w.nodes[0], control.ConfigSet{Values: map[string]string{string(control.ClusterLease): fmt.Sprintf("%ds", life)}}, nil)
 	}
-	trouble := w.now + 8*time.Second + time.Duration(w.rng.Int64N(int64(40*time.Second)))
+	trouble := w.now + 10*time.Second + time.Duration(w.rng.Int64N(int64(60*time.Second)))
 	think := time.Duration(300+w.rng.IntN(1200)) * time.Millisecond
 	c := startClients(w, trouble+3*time.Second, think)
 	startOperator(w, trouble, time.Duration(1+w.rng.IntN(6))*time.Second)

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"encoding/binary"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 
@@ -21,8 +20,10 @@ type storage interface {
 	stop(power bool)
 	// damage spoils what is there, while the log is not open. It reports whether it could.
 	damage() bool
-	// setAside keeps a damaged log out of the way, so that open makes a new one.
+	// setAside keeps a log that is not to be used any more out of the way, so that open makes a new one.
 	setAside() error
+	// reset puts a log that begins with a snapshot, and has one voter, in the place of the old one.
+	reset(s raftlog.Snapshot, seat ais.SeatID) error
 }
 
 // seededReader gives random bytes that a seed repeats.
@@ -101,6 +102,10 @@ func (s *realStorage) setAside() error {
 	return err
 }
 
+func (s *realStorage) reset(snapshot raftlog.Snapshot, seat ais.SeatID) error {
+	return raftlog.Reset(raftlog.Options{FS: s.disk, Dir: controlDir, Logger: s.logger}, snapshot, seat)
+}
+
 // plainStorage is a log without a disk: what was written is there.
 type plainStorage struct {
 	journal *journal
@@ -138,9 +143,11 @@ func (s *plainStorage) damage() bool {
 }
 
 func (s *plainStorage) setAside() error {
-	if !s.damaged {
-		return errors.New("sim: nothing to set aside")
-	}
 	s.journal, s.damaged = nil, false
+	return nil
+}
+
+func (s *plainStorage) reset(snapshot raftlog.Snapshot, seat ais.SeatID) error {
+	s.journal, s.damaged = resetJournal(&snapshot, seat), false
 	return nil
 }

@@ -137,7 +137,7 @@ func (s *story) command(ctx context.Context, verb string, args []string) {
 				s.wrong("there is no node %s", name)
 				return
 			}
-			s.nodeCommand(verb, n, args[1:])
+			s.nodeCommand(ctx, verb, n, args[1:])
 			return
 		}
 		s.wrong("unknown command %q", verb)
@@ -170,7 +170,7 @@ func (s *story) startNodes(ctx context.Context, args []string) {
 	}
 }
 
-func (s *story) nodeCommand(verb string, n *node, args []string) {
+func (s *story) nodeCommand(ctx context.Context, verb string, n *node, args []string) {
 	w := s.w
 	switch verb {
 	case "start":
@@ -183,6 +183,14 @@ func (s *story) nodeCommand(verb string, n *node, args []string) {
 		n.pause()
 	case "resume":
 		n.resume()
+	case "force-new":
+		w.run(ctx, w.now+w.reference.LeaseMost())
+		if err := n.forceNew(); err != nil {
+			s.wrong("%v", err)
+			return
+		}
+		w.say(n, "begins generation %d", n.generation)
+		n.start()
 	case "leave":
 		n.deliver(consensus.Leave{})
 	case "damage":

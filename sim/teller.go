@@ -28,7 +28,7 @@ func (t *teller) see(w *world, what any) error {
 		case consensus.DutyEnd:
 			w.say(what.n, "is primary no more")
 		}
-	case committed:
+	case committed, renewed:
 		if m := w.reference.Map(); t.newest != nil && m.Version() > t.newest.Version() {
 			if text := differences(w, t.newest, m); text != "" {
 				w.say(nil, "map %d: %s", m.Version(), text)

@@ -8,12 +8,12 @@ nodes 3
    0.1s  map 2: n1 joins
    0.1s  n1 has a lease
    0.2s  map 3: n2 joins
-   0.3s  n2 has a lease
+   0.2s  n2 has a lease
 
 run 8s
 ----
-   0.3s  map 4: n3 joins
-   0.4s  n3 has a lease
+   0.4s  map 4: n3 joins
+   0.5s  n3 has a lease
 
 damage n3
 ----
@@ -28,8 +28,8 @@ start n3
 
 run 5s
 ----
-  10.4s  map 5: n3 has a new seat
-  10.5s  n3 has a lease
+  14.0s  map 5: n3 has a new seat
+  14.0s  n3 has a lease
 
 show
 ----

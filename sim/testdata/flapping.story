@@ -8,12 +8,12 @@ nodes 3
    0.1s  map 2: n1 joins
    0.1s  n1 has a lease
    0.2s  map 3: n2 joins
-   0.3s  n2 has a lease
+   0.2s  n2 has a lease
 
 run 8s
 ----
-   0.3s  map 4: n3 joins
-   0.4s  n3 has a lease
+   0.4s  map 4: n3 joins
+   0.5s  n3 has a lease
 
 flap n1 n3 60s 1s
 ----

@@ -18,7 +18,6 @@ create n1 photos
 show
 ----
 primary: n1, voters: n1
-holds: nobody is put down: leases of an earlier primary may still be in force
 n1: alive, lease
 
 nodes 1
@@ -27,12 +26,11 @@ nodes 1
 run 3s
 ----
    2.3s  map 3: n2 joins
-   2.4s  n2 has a lease
+   2.3s  n2 has a lease
 
 show
 ----
 primary: n1, voters: n1
-holds: nobody is put down: leases of an earlier primary may still be in force
 n1: alive, lease
 n2: alive, lease
 
@@ -41,8 +39,8 @@ nodes 1
 
 run 3s
 ----
-   5.6s  map 4: n3 joins
-   5.6s  n3 has a lease
+   5.5s  map 4: n3 joins
+   5.5s  n3 has a lease
 
 show
 ----
@@ -65,7 +63,7 @@ run 3s
    8.8s  map 5: n5 joins
    8.9s  map 6: n4 joins
    8.9s  n5 has a lease
-   8.9s  n4 has a lease
+   9.0s  n4 has a lease
 
 show
 ----

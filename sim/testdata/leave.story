@@ -7,12 +7,12 @@ nodes 3
    0.1s  map 2: n1 joins
    0.1s  n1 has a lease
    0.2s  map 3: n2 joins
-   0.3s  n2 has a lease
+   0.2s  n2 has a lease
 
 run 5s
 ----
-   0.3s  map 4: n3 joins
-   0.4s  n3 has a lease
+   0.4s  map 4: n3 joins
+   0.5s  n3 has a lease
 
 leave n3
 ----
@@ -20,7 +20,7 @@ leave n3
 
 run 1s
 ----
-   6.0s  map 5: n3 is down
+   6.1s  map 5: n3 is down
 
 kill n3
 ----
@@ -58,9 +58,10 @@ leave n1
 
 run 1s
 ----
-  10.3s  n1 is primary no more
-  10.3s  n2 is elected primary
-  10.3s  n2 serves as primary
+  10.3s  map 7: n1 is down
+  10.4s  n1 is primary no more
+  10.4s  n2 is elected primary
+  10.4s  n2 serves as primary
 
 kill n1
 ----
@@ -73,7 +74,7 @@ show
 ----
 primary: n2, voters: n1 n2 n3
 holds: nobody is put down: leases of an earlier primary may still be in force
-n1: alive, off
+n1: down, off
 n2: alive, lease
 n3: alive, lease
 
@@ -84,7 +85,7 @@ start n1
 
 run 3s
 ----
-  11.6s  map 7: n1 is a new process
+  11.6s  map 8: n1 is alive
   11.7s  n1 has a lease
 
 state n1 decommission
@@ -92,7 +93,7 @@ state n1 decommission
 
 run 2s
 ----
-  14.4s  map 8: n1 is decommission
+  14.6s  map 9: n1 is decommission
 
 leave n1
 ----
@@ -115,7 +116,7 @@ remove n1
 
 run 3s
 ----
-  18.5s  map 9: n1 is removed
+  18.4s  map 10: n1 is removed
 
 show
 ----

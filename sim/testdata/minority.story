@@ -8,27 +8,27 @@ nodes 5
    0.1s  map 2: n1 joins
    0.1s  n1 has a lease
    0.2s  map 3: n2 joins
-   0.3s  n2 has a lease
-   0.3s  map 4: n3 joins
-   0.4s  n3 has a lease
-   0.4s  map 5: n4 joins
+   0.2s  n2 has a lease
+   0.5s  map 4: n3 joins
 
 run 10s
 ----
+   0.5s  map 5: n5 joins
+   0.5s  n5 has a lease
+   0.5s  n3 has a lease
+   0.5s  map 6: n4 joins
    0.6s  n4 has a lease
-   0.7s  map 6: n5 joins
-   0.8s  n5 has a lease
 
 cut n1 n2 | n3 n4 n5
 ----
 
 create n1 lost
 ----
-  11.3s  n3 is elected primary
-  11.3s  n3 serves as primary
-  11.8s  n1 is primary no more
-  15.8s  n1 has no lease any more
-  16.1s  n2 has no lease any more
+  11.3s  n1 is primary no more
+  11.4s  n5 is elected primary
+  11.4s  n5 serves as primary
+  15.9s  n2 has no lease any more
+  15.9s  n1 has no lease any more
   20.5s  bucket lost: no answer within 10 s
 
 create n4 kept
@@ -37,11 +37,11 @@ create n4 kept
 
 run 5s
 ----
-  23.1s  map 7: n1 is down, n2 is down
+  23.5s  map 7: n1 is down, n2 is down
 
 show
 ----
-primary: n3, voters: n1 n2 n3 n4 n5
+primary: n5, voters: n1 n2 n3 n4 n5
 n1: down, no lease
 n2: down, no lease
 n3: alive, lease
@@ -54,12 +54,12 @@ heal
 run 5s
 ----
   25.8s  map 8: n1 is alive, n2 is alive
-  25.9s  n2 has a lease
   25.9s  n1 has a lease
+  25.9s  n2 has a lease
 
 show
 ----
-primary: n3, voters: n1 n2 n3 n4 n5
+primary: n5, voters: n1 n2 n3 n4 n5
 n1: alive, lease
 n2: alive, lease
 n3: alive, lease

@@ -7,21 +7,21 @@ nodes 3
    0.1s  map 2: n1 joins
    0.1s  n1 has a lease
    0.2s  map 3: n2 joins
-   0.3s  n2 has a lease
+   0.2s  n2 has a lease
 
 run 8s
 ----
-   0.3s  map 4: n3 joins
-   0.4s  n3 has a lease
+   0.4s  map 4: n3 joins
+   0.5s  n3 has a lease
 
 pause n1
 ----
 
 run 20s
 ----
-   9.3s  n3 is elected primary
-   9.3s  n3 serves as primary
-  21.1s  map 5: n1 is down
+   9.2s  n3 is elected primary
+   9.2s  n3 serves as primary
+  21.2s  map 5: n1 is down
 
 show
 ----
@@ -40,7 +40,7 @@ resume n1
 run 2s
 ----
   68.3s  n1 is primary no more
-  68.4s  map 6: n1 is alive
+  68.3s  map 6: n1 is alive
   68.4s  n1 has a lease
 
 show

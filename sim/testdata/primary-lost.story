@@ -8,12 +8,12 @@ nodes 3
    0.1s  map 2: n1 joins
    0.1s  n1 has a lease
    0.2s  map 3: n2 joins
-   0.3s  n2 has a lease
+   0.2s  n2 has a lease
 
 run 8s
 ----
-   0.3s  map 4: n3 joins
-   0.4s  n3 has a lease
+   0.4s  map 4: n3 joins
+   0.5s  n3 has a lease
 
 show
 ----
@@ -27,13 +27,13 @@ kill n1
 
 create n2 photos
 ----
-   9.3s  n3 is elected primary
-   9.3s  n3 serves as primary
-   9.7s  bucket photos is made, after 1.3 s
+   9.2s  n3 is elected primary
+   9.2s  n3 serves as primary
+   9.6s  bucket photos is made, after 1.2 s
 
 run 20s
 ----
-  21.1s  map 5: n1 is down
+  21.2s  map 5: n1 is down
 
 show
 ----
@@ -44,12 +44,12 @@ n3: alive, lease
 
 start n1
 ----
-  29.7s  n1 has no lease any more
+  29.6s  n1 has no lease any more
 
 run 5s
 ----
-  29.9s  map 6: n1 is alive
-  30.0s  n1 has a lease
+  29.8s  map 6: n1 is alive
+  29.9s  n1 has a lease
 
 show
 ----

@@ -7,12 +7,12 @@ nodes 3
    0.1s  map 2: n1 joins
    0.1s  n1 has a lease
    0.2s  map 3: n2 joins
-   0.3s  n2 has a lease
+   0.2s  n2 has a lease
 
 run 8s
 ----
-   0.3s  map 4: n3 joins
-   0.4s  n3 has a lease
+   0.4s  map 4: n3 joins
+   0.5s  n3 has a lease
 
 set-primary n3
 ----
@@ -26,7 +26,6 @@ run 2s
 show
 ----
 primary: n3, voters: n1 n2 n3
-holds: nobody is put down: leases of an earlier primary may still be in force
 n1: alive, lease
 n2: alive, lease
 n3: alive, lease

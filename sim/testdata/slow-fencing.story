@@ -8,12 +8,12 @@ nodes 3
    0.1s  map 2: n1 joins
    0.1s  n1 has a lease
    0.2s  map 3: n2 joins
-   0.3s  n2 has a lease
+   0.2s  n2 has a lease
 
 run 8s
 ----
-   0.3s  map 4: n3 joins
-   0.4s  n3 has a lease
+   0.4s  map 4: n3 joins
+   0.5s  n3 has a lease
 
 fencing 60s
 ----
@@ -23,7 +23,7 @@ kill n1
 
 run 30s
 ----
-   9.3s  n3 is elected primary
+   9.2s  n3 is elected primary
 
 create n2 early
 ----
@@ -31,7 +31,7 @@ create n2 early
 
 run 30s
 ----
-  69.3s  n3 serves as primary
+  69.2s  n3 serves as primary
   69.3s  map 5: n1 is down
 
 create n2 photos
