@@ -3,6 +3,9 @@ package consensus
 import (
 	"context"
 	"io"
+	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/control"
+	"github.com/seed9b016523/ais/control/raftlog"
 	"github.com/seed9b016523/ais/lease"
 	"github.com/seed9b016523/ais/transport"
 )
@@ -230,4 +234,66 @@ func TestNothingIsSettledBeforeAllHaveAppliedIt(t *testing.T) {
 	}
 	clear(r.cut)
 	r.until("it is settled", func() bool { m := r.primary().machine.Map(); return m.Settled() == m.Version() })
+}
+
+// force starts a new generation on a node that does not run.
+func (r *rig) force(m *member) {
+	r.t.Helper()
+	o := raftlog.Options{FS: m.disk, Dir: "/d/control", Logger: slog.New(slog.DiscardHandler)}
+	log, boot, err := raftlog.Open(o)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	v, err := StateOf(boot, true)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	t := boot.Hard.GetTerm()
+	if err := log.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+	if v, err = v.NextGeneration(m.id); err != nil {
+		r.t.Fatal(err)
+	}
+	data, err := control.EncodeSnapshot(v)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	seat := uint64(m.boot.Seat) + 1000
+	if err := raftlog.Reset(o, raftlog.Snapshot{Index: uint64(v.Index()), Term: t + 1, Conf: &raftpb.ConfState{Voters: []uint64{seat}}, Data: data}, ais.SeatID(seat)); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// A new generation forced on two survivors makes two clusters that do not hear one another. Each says so.
+func TestTwoAreForced(t *testing.T) {
+	r := newRig(t)
+	r.form(3)
+	r.until("three vote", func() bool { return len(r.nodes[1].machine.Status().Voters) == 3 })
+	for _, id := range r.order {
+		r.kill(r.nodes[id])
+	}
+	r.force(r.nodes[1])
+	r.force(r.nodes[2])
+	for _, id := range r.order {
+		r.start(r.nodes[id], false)
+	}
+	rivals := func(id ais.NodeID) bool {
+		return slices.ContainsFunc(r.nodes[id].machine.Status().Holds, func(s string) bool { return strings.Contains(s, "forced on both") })
+	}
+	for _, id := range []ais.NodeID{1, 2} {
+		m := r.nodes[id]
+		r.until("it serves", func() bool { return m.machine.serving() })
+		r.step(m, Propose{Ticket: 999, ID: newID(uint64(9990 + id)), Command: control.NodeJoin{Node: r.node(id)}})
+	}
+	r.run(2 * time.Second)
+	if rivals(1) || rivals(2) {
+		t.Error("a rival was believed at once: it may be a primary that has not heard of its successor")
+	}
+	r.until("both say so", func() bool { return rivals(1) && rivals(2) })
+	if got := r.nodes[3].machine.Status(); got.Newer != 2 || got.Primary != 0 {
+		t.Errorf("the third node of the old generation: %+v", got)
+	}
+	r.kill(r.nodes[2])
+	r.until("it is over", func() bool { return !rivals(1) })
 }

@@ -3,6 +3,7 @@ package consensus
 import (
 	"cmp"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"time"
 
@@ -42,8 +43,9 @@ type office struct {
 	heard       map[ais.SeatID]ais.Instant    // when Raft had a message from the seat
 	snapshots   map[ais.SeatID]ais.Instant    // on their way since
 	confPending ais.Instant                   // a change of the members is under way since; 0 if none
-	handover    ais.NodeID                    // who is to be primary; 0: nobody
-	handoverBy  ais.Instant                   // until when that is tried
+	rival       rival
+	handover    ais.NodeID  // who is to be primary; 0: nobody
+	handoverBy  ais.Instant // until when that is tried
 
 	roundAt   ais.Instant // when the last quorum round began
 	confirmed []raft.ReadState
@@ -57,6 +59,34 @@ const (
 	stoppedAfter  = ais.Instant(time.Second)            // a tick so late says that this node was stopped
 	handoverLimit = ais.Instant(10 * time.Second)
 )
+
+// rival is a node that leads, too, and takes this one for a member. For a moment that is a primary that has
+// not heard of its successor. If it lasts, a new generation was forced on both.
+type rival struct {
+	node        ais.NodeID
+	since, last ais.Instant
+}
+
+// How long a rival must have been heard to be believed, and how long it is after it was.
+const (
+	rivalAfter = ais.Instant(5 * time.Second)
+	rivalLasts = ais.Instant(10 * time.Second)
+)
+
+func (o *office) noteRival(now ais.Instant, from ais.NodeID) {
+	if o.rival.node != from || now-o.rival.last >= rivalLasts {
+		o.rival = rival{node: from, since: now}
+	}
+	o.rival.last = now
+}
+
+// rivalry is what people must know of a rival; empty if there is none.
+func (o *office) rivalry(now ais.Instant) string {
+	if o.rival.node == 0 || now-o.rival.since < rivalAfter || now-o.rival.last >= rivalLasts {
+		return ""
+	}
+	return fmt.Sprintf("node %s is primary, too, of the same generation: a new generation was forced on both. Stop one of the two, set its control state aside and join it anew; what was written there since is lost", o.rival.node)
+}
 
 // followRole notes what Raft says of leadership.
 func (m *Machine) followRole(s *raft.SoftState) {
@@ -315,6 +345,10 @@ func (m *Machine) startsDue() (control.Command, bool) {
 		s := o.starts[id]
 		if !o.judge.MayReturn(m.now, id) {
 			continue // it renews on, and is asked about again
+		}
+		if s.Versions.Command < m.view.Level() {
+			m.refuse("start of an older ais") // the state would refuse all starts for its sake
+			continue
 		}
 		if n, ok := m.Map().Node(id); ok && !known(&s, n) && s.Epoch >= n.Epoch && s.Seat == n.Seat {
 			c.Starts = append(c.Starts, s)

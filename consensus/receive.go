@@ -55,6 +55,9 @@ func (m *Machine) receiveRaft(from ais.NodeID, msg *raftpb.Message) {
 	switch {
 	case ais.SeatID(msg.GetTo()) != m.seat:
 		m.refuse("for another seat")
+		if m.office != nil && (kind == raftpb.MsgApp || kind == raftpb.MsgHeartbeat) {
+			m.office.noteRival(m.now, from)
+		}
 		return
 	case raft.IsLocalMsg(kind) || kind == raftpb.MsgProp || kind == raftpb.MsgTransferLeader ||
 		kind == raftpb.MsgReadIndex || kind == raftpb.MsgReadIndexResp || kind == raftpb.MsgForgetLeader:

@@ -55,6 +55,9 @@ func (m *Machine) Status() Status {
 		if !m.allWell() {
 			s.Holds = o.judge.Holds()
 		}
+		if r := o.rivalry(m.now); r != "" {
+			s.Holds = append(s.Holds, r)
+		}
 		for _, id := range slices.Sorted(maps.Keys(o.seen)) {
 			why := o.why[id]
 			if n, ok := m.Map().Node(id); !ok || n.State == cmap.Alive {
