@@ -67,6 +67,9 @@ func (n *node) openCluster(g *group) error {
 	if err := n.await(ctx, func(v *control.View) bool { return v.Index() >= agreed }); err != nil {
 		return err // what the log is sure of is applied without anybody else
 	}
+	if level := n.replica.View().Level(); level > control.Level {
+		return ais.Errorf(ais.Invalid, "the cluster uses commands of level %d, this ais knows level %d: it needs a newer ais", level, control.Level)
+	}
 	if err := n.openGateway(); err != nil {
 		return err
 	}
