@@ -298,7 +298,8 @@ func (m *Machine) decide() {
 // one does, and every target is there and has said that it has applied it. Until then one may serve, under a
 // lease, what it was given by a map between: the chain must tell the others to wait for that one.
 func (m *Machine) mayMoveSettled() bool {
-	if !m.Map().AsSettled() || m.Map().Settled() == m.Map().Version() {
+	// In a generation that was begun by force nothing is settled until every target has said what it holds.
+	if !m.Map().AsSettled() || m.Map().Settled() == m.Map().Version() || m.Map().Settled() == 0 {
 		return false
 	}
 	for _, t := range m.Map().Targets() {
