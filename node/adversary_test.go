@@ -18,6 +18,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/control/raftlog"
 	"github.com/seed9b016523/ais/transport"
 	"github.com/seed9b016523/ais/transport/authority"
@@ -300,4 +301,40 @@ func TestAnAnswerThatIsReadyTooLate(t *testing.T) {
 	if n.cutOff(ctx, body) {
 		t.Error("a body that is sent already was taken back")
 	}
+}
+
+// What a node said of where it is counts until the map says something newer of it, not for ever.
+func TestTheBookForgets(t *testing.T) {
+	m := cmap.New(1)
+	at := func(id ais.NodeID, epoch ais.Epoch, host string) {
+		t.Helper()
+		var err error
+		if m, err = m.Join(cmap.Node{ID: id, Roles: ais.RoleProxy, Epoch: epoch, Seat: ais.SeatID(id), Versions: cmap.Versions{Format: 1, Wire: 1, Command: 1, Program: "test"},
+			Addresses: cmap.Addresses{Public: "p:1", Cluster: host, Gossip: "g:1"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := newBook(func() *cmap.Map { return m })
+	find := func(id ais.NodeID, want string) {
+		t.Helper()
+		if got, _ := b.find(id); got != want {
+			t.Errorf("node %s is at %q, want %q", id, got, want)
+		}
+	}
+	at(1, 1, "one:1")
+	at(2, 1, "two:1")
+	b.hint(1, "one:2") // it has moved, and the map does not know it
+	b.hint(3, "three:1")
+	b.forget(m)
+	find(1, "one:2")
+	find(2, "two:1")
+	find(3, "three:1")
+	at(2, 2, "two:3")
+	b.forget(m)
+	find(1, "one:2")
+	find(2, "two:3")
+	at(1, 2, "one:3") // it has moved again, and nobody says so but the map
+	b.forget(m)
+	find(1, "one:3")
+	find(3, "three:1")
 }

@@ -15,6 +15,7 @@ type book struct {
 	mu struct {
 		sync.Mutex
 		hints map[ais.NodeID]string // cluster addresses of gossip, joins and records
+		last  map[ais.NodeID]string // addresses in the map that forget saw last
 	}
 }
 
@@ -52,13 +53,20 @@ func (b *book) find(id ais.NodeID) (host string, ok bool) {
 	return "", false
 }
 
-// forget drops the hints that the map has caught up with.
+// forget drops the hints that the map has caught up with: it says the same, or a node has moved in it or left
+// it since the last call.
 func (b *book) forget(m *cmap.Map) {
+	now := map[ais.NodeID]string{}
+	for _, n := range m.Nodes() {
+		now[n.ID] = n.Addresses.Cluster
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for id, host := range b.mu.hints {
-		if n, ok := m.Node(id); ok && n.Addresses.Cluster == host {
+		last, was := b.mu.last[id]
+		if now[id] == host || was && now[id] != last {
 			delete(b.mu.hints, id)
 		}
 	}
+	b.mu.last = now
 }
