@@ -176,6 +176,7 @@ func TestProbesHaveASecond(t *testing.T) {
 func TestDutiesOfAReplica(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t)
+		defer f.stopAll()
 		serving, most, fenced := map[ais.NodeID]ais.Term{}, 0, map[ais.Term]ais.NodeID{}
 		var mu sync.Mutex
 		duties := func(id ais.NodeID) func(*Options) {
@@ -222,9 +223,7 @@ func TestDutiesOfAReplica(t *testing.T) {
 		if most > 2 {
 			t.Errorf("%d nodes served at once", most)
 		}
-		for _, p := range f.nodes {
-			f.stop(p)
-		}
+		f.stopAll()
 		if len(serving) != 0 {
 			t.Errorf("all have ended, and %v serve", serving)
 		}

@@ -139,6 +139,9 @@ func (r *rig) perform(m *member) {
 		for _, o := range e.Outcomes {
 			m.outcomes[o.Ticket] = o
 		}
+		if e.Persist != nil && len(e.Send) > 0 {
+			r.t.Fatalf("node %s sends %d messages before it has written what they tell", m.id, len(e.Send))
+		}
 		r.queue = append(r.queue, e.Send...)
 		m.duties = append(m.duties, e.Duties...)
 		if e.Persist == nil {
