@@ -54,7 +54,7 @@ func startFleet(t testing.TB, count int, args ...string) *fleet {
 func (f *fleet) layOut(args ...string) *node {
 	f.t.Helper()
 	dir := f.whole.TempDir()
-	n := &node{t: f.t, dir: dir, port: clusterPorts(f.t), log: filepath.Join(dir, "log"), env: []string{"AIS_CLUSTER_SECRET=" + clusterSecret}}
+	n := &node{t: f.t, dir: dir, port: clusterPorts(f.t, f.nodes), log: filepath.Join(dir, "log"), env: []string{"AIS_CLUSTER_SECRET=" + clusterSecret}}
 	n.args = append(joinArgs(f.nodes), args...)
 	f.nodes = append(f.nodes, n)
 	f.whole.Cleanup(func() {
@@ -428,13 +428,13 @@ func (f *fleet) everywhere(limit time.Duration, what string, check func(*node) e
 	}
 }
 
-// clusterPorts gives the first of four consecutive ports that are free now. They are apart from those of
-// nodes that run alone.
-func clusterPorts(t testing.TB) int {
+// clusterPorts gives the first of four consecutive ports that are free now, and not meant for one of the
+// others. They are apart from those of nodes that run alone.
+func clusterPorts(t testing.TB, others []*node) int {
 	t.Helper()
 	for range 500 {
 		first := 20000 + rand.IntN(1250)*10
-		if portsFree(first, 4) {
+		if portsFree(first, 4) && !slices.ContainsFunc(others, func(n *node) bool { return n.port == first }) {
 			return first
 		}
 	}
