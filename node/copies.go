@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -26,15 +27,24 @@ const copyEvery = 5 * time.Second
 // has its own goroutine: a disk that hangs keeps no other from its copy.
 func (n *node) startCopies(g *group) {
 	for _, p := range n.disks.Paths() {
-		k := &copyKeeper{node: n, path: p}
+		k := &copyKeeper{state: n.replica, snapshot: n.snapshotOf, path: p, log: n.log}
 		g.start("copy of the control state on "+p.Dir, storePhase, k.run)
 	}
 }
 
+// watched is the control state as a keeper sees it.
+type watched interface {
+	View() *control.View
+	Watch(ctx context.Context, after ais.ControlIndex) (*control.View, error)
+}
+
 // copyKeeper keeps the copy on one mountpath.
 type copyKeeper struct {
-	*node
-	path    *mountpath.Path
+	state    watched
+	snapshot func(*control.View) (raftlog.Snapshot, error)
+	path     *mountpath.Path
+	log      *slog.Logger
+
 	written ais.ControlIndex // of the copy; 0: none was written by this process
 	told    bool             // the log has the failure of the last writes
 }
@@ -47,7 +57,7 @@ func (k *copyKeeper) run(ctx context.Context) error {
 		if err := wait(ctx, copyEvery); err != nil {
 			break
 		}
-		if _, err := k.replica.Watch(ctx, k.written); err != nil {
+		if _, err := k.state.Watch(ctx, k.written); err != nil {
 			break // ctx has ended, or the replica has
 		}
 	}
@@ -58,12 +68,12 @@ func (k *copyKeeper) run(ctx context.Context) error {
 
 // write writes a copy if there is a newer state than that of the last one.
 func (k *copyKeeper) write() {
-	view := k.replica.View()
+	view := k.state.View()
 	if k.path.Err() != nil || view.Index() == k.written {
 		return
 	}
 	name := filepath.Join(k.path.Data(), copyBase)
-	s, err := k.snapshotOf(view)
+	s, err := k.snapshot(view)
 	if err == nil {
 		err = raftlog.WriteSnapshotFile(k.path.FS, name, s)
 	}

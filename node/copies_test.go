@@ -1,7 +1,9 @@
 package node
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,7 +12,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/api"
@@ -19,6 +24,7 @@ import (
 	"github.com/seed9b016523/ais/control"
 	"github.com/seed9b016523/ais/control/raftlog"
 	"github.com/seed9b016523/ais/disk"
+	"github.com/seed9b016523/ais/mountpath"
 	"github.com/seed9b016523/ais/volume"
 )
 
@@ -132,6 +138,74 @@ func TestEveryMountpathHasTheNewestState(t *testing.T) {
 	if _, ok := v.Bucket("photos"); !ok || len(v.Buckets()) != 1 {
 		t.Errorf("the export has %d buckets, want photos alone", len(v.Buckets()))
 	}
+}
+
+// TestCopiesAreNotWrittenForEachChange changes the state every 100 ms, on a disk that takes nothing for a while.
+func TestCopiesAreNotWrittenForEachChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsys := disk.NewMem(disk.Options{})
+		path := &mountpath.Path{Dir: "/m0", FS: fsys}
+		if err := fsys.MkdirAll(path.Data()); err != nil {
+			t.Fatal(err)
+		}
+		written, broken := 0, false
+		fsys.SetHook(func(op disk.Op) error {
+			if op.Kind != disk.OpRename {
+				return nil
+			}
+			if broken {
+				return errors.New("disk on fire")
+			}
+			written++
+			return nil
+		})
+		var said bytes.Buffer
+		state := control.NewNewest(control.NewView())
+		k := &copyKeeper{state: state, path: path, log: slog.New(slog.NewTextHandler(&said, nil)),
+			snapshot: func(v *control.View) (raftlog.Snapshot, error) {
+				data, err := control.EncodeSnapshot(v)
+				return raftlog.Snapshot{Index: uint64(v.Index()), Term: 1, Conf: &raftpb.ConfState{Voters: []uint64{1}}, Data: data}, err
+			}}
+		change := func() {
+			v, _, err := state.View().ApplyEntry(state.View().Index()+1, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			state.Publish(v)
+		}
+		change()
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- k.run(ctx) }()
+		pass := func(d time.Duration) {
+			for range d / (100 * time.Millisecond) {
+				<-time.After(100 * time.Millisecond)
+				change()
+			}
+			synctest.Wait()
+		}
+		pass(4 * copyEvery)
+		if written != 4 && written != 5 {
+			t.Errorf("%d copies in %s of changes, want one in %s", written, 4*copyEvery, copyEvery)
+		}
+		broken = true
+		pass(4 * copyEvery)
+		if said := strings.Count(said.String(), "no copy of the control state"); said != 1 {
+			t.Errorf("a disk that takes nothing was told of %d times, want once", said)
+		}
+		broken, written = false, 0
+		pass(copyEvery)
+		change()
+		last := state.View().Index()
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the keeper ended with %v, want nil", err)
+		}
+		s, err := raftlog.ReadSnapshot(fsys, copyOn("/m0"))
+		if err != nil || s.Index != uint64(last) || written < 2 {
+			t.Errorf("after the disk was well, and a stop: copy of index %d after %d writes, %v; want index %d", s.Index, written, err, last)
+		}
+	})
 }
 
 func TestACopyThatCannotBeWrittenStopsNobody(t *testing.T) {
