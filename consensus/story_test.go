@@ -36,7 +36,7 @@ type sight struct {
 // TestStories runs testdata/stories: each file is a story. Nodes are numbers; the first is of a new
 // cluster. The commands are
 //
-//	form N [targets=N] [level=L]   N nodes of both roles, and targets that are no proxies after them
+//	form N [targets=N]             N nodes of both roles, and targets that are no proxies after them
 //	join N [target] [level=L]      a node that is new, or that has lost its log, joins
 //	run D                          lets time go by, and tells what happens
 //	propose NAME                   an access key, by the primary
@@ -48,6 +48,7 @@ type sight struct {
 //	leave N                        ends a process in good order
 //	kill N... | start N...         ends processes and the power under them; starts new ones
 //	upgrade N...                   ends processes, and starts them with the newest program
+//	stall N D                      a process stands still, while the others go on
 //	lose N                         as kill, and its disk is gone
 //	cut A B [oneway] | heal        parts A from B; makes the network whole
 //	gossip                         every node hears how far the others are
@@ -98,6 +99,17 @@ func (s *story) command(d *datadriven.TestData) {
 		for i := range d.CmdArgs {
 			s.power(d.Cmd, s.nodes[s.number(d.CmdArgs[i].Key)])
 		}
+	case "stall":
+		m := s.nodes[s.node1(d)]
+		machine := m.machine
+		m.machine = nil
+		span, err := time.ParseDuration(d.CmdArgs[1].Key)
+		if err != nil {
+			d.Fatalf(s.t, "%v", err)
+		}
+		s.rig.run(span)
+		m.machine = machine
+		s.look()
 	case "cut", "heal":
 		s.network(d)
 	case "gossip":
@@ -153,7 +165,7 @@ func (s *story) join(d *datadriven.TestData, id ais.NodeID) {
 	if d.HasArg("target") {
 		s.roles = ais.RoleTarget
 	}
-	m, level := s.nodes[id], control.Level
+	m, level := s.nodes[id], 1
 	d.MaybeScanArgs(s.t, "level", &level)
 	if m == nil {
 		s.level = uint32(level)
