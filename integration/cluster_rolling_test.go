@@ -231,17 +231,23 @@ func buildNext(t *testing.T) string {
 	return name
 }
 
-// levelOf is the level of commands that a node's control state has, from an export.
+// levelOf is the level of commands that a node's control state has.
 func levelOf(t *testing.T, n *node) uint32 {
+	t.Helper()
+	var state struct{ Level uint32 }
+	if err := json.Unmarshal(exportOf(t, n), &state); err != nil || state.Level == 0 {
+		t.Fatalf("an exported state without a level: %v", err)
+	}
+	return state.Level
+}
+
+// exportOf is the control state that a node exports, as JSON.
+func exportOf(t *testing.T, n *node) []byte {
 	t.Helper()
 	r := quick(n, 10*time.Second).must(t, call{method: "GET", path: "/v1/cluster/export"})
 	file, err := raftlog.DecodeFile(r.body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var state struct{ Level uint32 }
-	if err := json.Unmarshal(file.Data, &state); err != nil || state.Level == 0 {
-		t.Fatalf("an exported state without a level: %v", err)
-	}
-	return state.Level
+	return file.Data
 }
