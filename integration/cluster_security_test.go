@@ -85,6 +85,9 @@ func clusterRoutes(t *testing.T) (routes []string) {
 	return append(routes, "/", "/guarded", "/v1/buckets", "/v1/join", "/v1/cluster")
 }
 
+// onTheWire is how the paths of calls, streams and requests passed on begin.
+func onTheWire() []string { return []string{"", "/call", "/stream", "/http"} }
+
 // scanAsStranger asks for every route as one without a certificate does, by plain HTTP and by TLS.
 func scanAsStranger(t *testing.T, n *node, routes []string) {
 	own, err := authority.New(rand.Reader, 77)
@@ -105,10 +108,10 @@ func scanAsStranger(t *testing.T, n *node, routes []string) {
 	var asks sync.WaitGroup
 	for _, way := range ways {
 		for _, route := range routes {
-			for _, method := range []string{"GET", "POST"} {
+			for _, sort := range onTheWire() {
 				asks.Go(func() {
-					if got := strangerAsks(n.portAddress(1), way.config, method, route); got != "" {
-						t.Errorf("%s, %s %s: got an answer: %q", way.name, method, route, got)
+					if got := strangerAsks(n.portAddress(1), way.config, sort+route); got != "" {
+						t.Errorf("%s, %s: got an answer: %q", way.name, sort+route, got)
 					}
 				})
 			}
@@ -124,7 +127,7 @@ func clientTLS(id *authority.Identity) *tls.Config {
 }
 
 // strangerAsks sends a request and gives what comes back of an answer.
-func strangerAsks(address string, config *tls.Config, method, route string) string {
+func strangerAsks(address string, config *tls.Config, path string) string {
 	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
 	if err != nil {
 		return ""
@@ -134,7 +137,7 @@ func strangerAsks(address string, config *tls.Config, method, route string) stri
 	if config != nil {
 		conn = tls.Client(conn, config)
 	}
-	request := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", method, route)
+	request := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", path)
 	if _, err := io.WriteString(conn, request); err != nil {
 		return ""
 	}
@@ -166,7 +169,7 @@ func wrongCertificates(t *testing.T, f *fleet, n *node, routes []string) {
 	}
 	// What follows could tell nothing if nobody were answered.
 	good := issue(t, a, authority.Peer{Node: victim, Roles: ais.RoleProxy | ais.RoleTarget, Cluster: cluster})
-	if got := strangerAsks(n.portAddress(1), clientTLS(good), "POST", "/node/map"); !strings.HasPrefix(got, "HTTP/1.1 200") {
+	if got := strangerAsks(n.portAddress(1), clientTLS(good), "/call/node/map"); !strings.HasPrefix(got, "HTTP/1.1 200") {
 		t.Fatalf("a node's own certificate: got the answer %q, want 200", got)
 	}
 	other, err := authority.New(rand.Reader, cluster)
@@ -196,7 +199,7 @@ func wrongCertificates(t *testing.T, f *fleet, n *node, routes []string) {
 		// The other side's certificate is to be taken as it is: what the node answers counts.
 		if !test.served {
 			for _, route := range routes {
-				if got := strangerAsks(n.portAddress(1), clientTLS(test.id), "POST", route); got != "" {
+				if got := strangerAsks(n.portAddress(1), clientTLS(test.id), "/call"+route); got != "" {
 					t.Errorf("%s: %s answers %q", test.name, route, got)
 				}
 			}
