@@ -98,14 +98,21 @@ func (j *Judge) judge(now ais.Instant, n *node, nodes []*node, l Leases, may boo
 		switch {
 		case n.verdict == cmap.Down:
 			state, reason = cmap.Down, n.reason
+		case n.hasGivenBack() && now >= l.Expiry(n.id):
+			// The node's own word, and final: nothing need be waited for, whoever gave the lease.
+			state, reason = cmap.Down, "gave its lease back"
 		case may && l.MayReassign(now):
 			state, reason = j.judgeAlive(now, n, l)
 		}
-		if !may {
+		if !may && !n.hasGivenBack() {
 			return Verdict{}, false
 		}
 	case cmap.Down:
 		state, reason = j.judgeDown(now, n, nodes, may)
+	case cmap.Out:
+		if j.renews(now, n) && now >= n.returnAt() && !j.convicted(now, n) {
+			state, reason = cmap.Alive, "was out, and renews its lease again"
+		}
 	}
 	if state == n.state {
 		n.verdict = state
@@ -126,8 +133,6 @@ func (j *Judge) judgeAlive(now ais.Instant, n *node, l Leases) (cmap.State, stri
 	switch {
 	case now < expiry:
 		return cmap.Alive, ""
-	case n.hasGivenBack():
-		return cmap.Down, "gave its lease back"
 	case n.shunned:
 		return cmap.Down, "does not answer others, and its lease has run out"
 	case now < silent:
@@ -139,11 +144,14 @@ func (j *Judge) judgeAlive(now ais.Instant, n *node, l Leases) (cmap.State, stri
 	return cmap.Down, "silent: its lease ran out a whole lease ago"
 }
 
+// renews reports whether a node that gets no lease asks for one, and did so since it was put where it is.
+func (j *Judge) renews(now ais.Instant, n *node) bool {
+	return n.inTerm && n.renewedEpoch == n.epoch && !n.gaveBack && now-n.renewed < ais.Instant(j.cfg.Lease) && n.renewed > n.entered
+}
+
 // judgeDown finds whether a node that is down returns, or is put out.
 func (j *Judge) judgeDown(now ais.Instant, n *node, nodes []*node, may bool) (cmap.State, string) {
-	lease := ais.Instant(j.cfg.Lease)
-	renews := n.inTerm && n.renewedEpoch == n.epoch && !n.gaveBack && now-n.renewed < lease
-	if renews && n.renewed > n.entered {
+	if j.renews(now, n) {
 		switch {
 		case now < n.returnAt():
 			j.hold("node %s returns %s after it went down: it has fallen too often within an hour", n.id, n.wait)
