@@ -51,7 +51,6 @@ func TestClusterLife(t *testing.T) {
 	f.run(t, "graceful leave", func(t *testing.T) {
 		n := f.nodes[2]
 		id := f.id(n)
-		f.settledOffice()
 		n.stop()
 		f.awaitState(2*time.Second, first, id, "down") // at once: long before its lease would have run out
 		n.start()

@@ -59,7 +59,7 @@ func (f *fleet) layOut(args ...string) *node {
 	f.nodes = append(f.nodes, n)
 	f.whole.Cleanup(func() {
 		n.kill()
-		if f.whole.Failed() || os.Getenv("SHOWLOG") != "" {
+		if f.whole.Failed() {
 			f.whole.Logf("end of the log of the node at %s:\n%s", n.address(), n.logTail(25))
 		}
 	})
@@ -296,24 +296,6 @@ func (f *fleet) agreeOn(limit time.Duration, nodes []*node) (state *api.Cluster)
 		return nil
 	})
 	return state
-}
-
-// settledOffice waits until the leases of earlier primaries are over: from then on the present one says at
-// once who is down.
-func (f *fleet) settledOffice() {
-	f.t.Helper()
-	eventually(f.t, agreeMax, "the leases of an earlier primary are over", func() error {
-		c, err := cluster(f.t.Context(), f.up()[0])
-		if err != nil {
-			return err
-		}
-		for _, note := range c.Notes {
-			if strings.Contains(note, "leases of an earlier primary") {
-				return errors.New(note)
-			}
-		}
-		return nil
-	})
 }
 
 func shownNode(c *api.Cluster, id string) *api.Node {
