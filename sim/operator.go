@@ -21,6 +21,9 @@ func startOperator(w *world, until, pace time.Duration) *operator {
 	o := &operator{w: w, until: until, pace: pace}
 	o.next()
 	o.settleOften()
+	if w.rng.IntN(4) == 0 {
+		o.waver()
+	}
 	o.gossip()
 	return o
 }
@@ -46,9 +49,7 @@ func (o *operator) act() {
 	case draw < 20:
 		o.setPrimary(n)
 	case draw < 45:
-		life := fmt.Sprintf("%ds", []int{2, 2, 2, 2, 3, 3, 6, 20}[w.rng.IntN(8)])
-		w.say(nil, "operator: cluster.lease = %s", life)
-		o.propose(control.ConfigSet{Values: map[string]string{string(control.ClusterLease): life}})
+		o.setLease()
 	case draw < 52:
 		after := fmt.Sprintf("%ds", 1+w.rng.IntN(20))
 		w.say(nil, "operator: cluster.out_after = %s", after)
@@ -68,6 +69,24 @@ func (o *operator) act() {
 	case draw < 96:
 		o.wipe(n)
 	}
+}
+
+// setLease changes the life of leases: mostly to a short one.
+func (o *operator) setLease() {
+	life := fmt.Sprintf("%ds", []int{2, 2, 2, 2, 3, 3, 6, 20}[o.w.rng.IntN(8)])
+	o.w.say(nil, "operator: cluster.lease = %s", life)
+	o.propose(control.ConfigSet{Values: map[string]string{string(control.ClusterLease): life}})
+}
+
+// waver changes the life of leases again and again.
+func (o *operator) waver() {
+	w := o.w
+	w.after(time.Duration(w.rng.Int64N(int64(5*time.Second))), func() {
+		if w.now < o.until {
+			o.setLease()
+			o.waver()
+		}
+	})
 }
 
 // settleOften stands for the rebalance that follows a change of the map.
