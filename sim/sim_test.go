@@ -130,6 +130,7 @@ func TestRunTellsStory(t *testing.T) {
 		for line := range strings.Lines(out.String()) {
 			if line = strings.TrimPrefix(strings.TrimSpace(line), "> "); !strings.Contains(string(file), line) {
 				t.Errorf("scenario %s said %q, which is not in its file", name, line)
+				break
 			}
 		}
 	}

@@ -20,7 +20,7 @@ leave n3
 
 run 1s
 ----
-   6.1s  map 5: n3 is down
+   5.3s  map 5: n3 is down
 
 kill n3
 ----
@@ -59,20 +59,20 @@ leave n1
 run 1s
 ----
   10.3s  map 7: n1 is down
-  10.4s  n1 is primary no more
-  10.4s  n2 is elected primary
-  10.4s  n2 serves as primary
+  10.3s  n1 is primary no more
+  10.4s  n3 is elected primary
+  10.4s  n3 serves as primary
 
 kill n1
 ----
 
 create n2 photos
 ----
-  11.4s  bucket photos is made
+  11.5s  bucket photos is made
 
 show
 ----
-primary: n2, voters: n1 n2 n3
+primary: n3, voters: n1 n2 n3
 holds: nobody is put down: leases of an earlier primary may still be in force
 n1: down, off
 n2: alive, lease
@@ -85,8 +85,8 @@ start n1
 
 run 3s
 ----
-  11.6s  map 8: n1 is alive
-  11.7s  n1 has a lease
+  11.7s  map 8: n1 is alive
+  11.8s  n1 has a lease
 
 state n1 decommission
 ----
@@ -97,7 +97,7 @@ run 2s
 
 leave n1
 ----
-  16.4s  n1 has no lease any more
+  16.5s  n1 has no lease any more
 
 run 1s
 ----
@@ -116,11 +116,11 @@ remove n1
 
 run 3s
 ----
-  18.4s  map 10: n1 is removed
+  18.5s  map 10: n1 is removed
 
 show
 ----
-primary: n2, voters: n2
+primary: n3, voters: n3
 n1: not in the map, off
 n2: alive, lease
 n3: alive, lease
