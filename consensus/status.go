@@ -46,7 +46,7 @@ func (m *Machine) Status() Status {
 	s := Status{Node: m.cfg.Node, Seat: m.seat, Generation: m.generation(), Newer: m.newer, NewerFrom: m.newerFrom, Term: m.term,
 		State: m.duties.State(), Primary: m.primaryNode(), Map: m.Map().Version(), Index: m.view.Index(),
 		Voter: m.voter(), Left: m.left, LeaseUntil: m.holder.Deadline(), Refused: maps.Clone(m.refused)}
-	for _, id := range m.conf.GetVoters() {
+	for _, id := range m.countedVoters() {
 		s.VoterSeats = append(s.VoterSeats, ais.SeatID(id))
 	}
 	s.Voters = m.voters()
@@ -69,9 +69,17 @@ func (m *Machine) Status() Status {
 	return s
 }
 
+// countedVoters is the members whose votes can be relied on: while a change is half done, those of before.
+func (m *Machine) countedVoters() []uint64 {
+	if before := m.conf.GetVotersOutgoing(); len(before) > 0 {
+		return before
+	}
+	return m.conf.GetVoters()
+}
+
 // voters is the nodes that vote, as far as it is known where they sit.
 func (m *Machine) voters() (nodes []ais.NodeID) {
-	for _, id := range m.conf.GetVoters() {
+	for _, id := range m.countedVoters() {
 		if node, ok := m.seats[ais.SeatID(id)]; ok {
 			nodes = append(nodes, node)
 		}
