@@ -56,6 +56,8 @@ func (l *leases) see(w *world, what any) error {
 		if what.after > what.before {
 			return l.seeLease(w, what)
 		}
+	case renewed:
+		clear(l.terms) // terms of the old generation mean nothing in the new
 	case ended:
 		delete(l.grants, what.n)
 	}

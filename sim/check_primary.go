@@ -49,6 +49,9 @@ func (p *primary) see(_ *world, what any) error {
 		}
 	case persisted:
 		return p.seeEntries(what.n, what.batch.Entries)
+	case renewed:
+		*p = *newPrimary() // the terms of the old generation may come again
+		p.init = true
 	case committed:
 		return p.seeCommitted(what.entry)
 	}

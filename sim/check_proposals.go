@@ -127,8 +127,8 @@ func (p *proposals) compare(v viewed) error {
 }
 
 func (p *proposals) seeAnswer(o *operation) error {
-	if o.outcome.Index == 0 {
-		return nil
+	if o.outcome.Index == 0 || age(uint64(o.outcome.Index)) < age(uint64(p.upTo)) {
+		return nil // not taken, or by a generation that is over
 	}
 	v, ok := p.first[o.id]
 	switch {

@@ -164,7 +164,7 @@ func (w *world) contact(n *node) *node {
 	}
 	var all []*node
 	for _, other := range w.nodes {
-		if other != n && other.state == running && other.inMap() && other.generation >= n.generation {
+		if other != n && other.state == running && other.inMap() && other.shown() >= n.generation {
 			all = append(all, other)
 		}
 	}

@@ -53,6 +53,14 @@ func (n *node) forceNew() error {
 	return nil
 }
 
+// shown is the newest generation that a node knows to be one.
+func (n *node) shown() ais.Generation {
+	if n.view == nil {
+		return n.generation
+	}
+	return max(n.generation, n.view.Map().Generation())
+}
+
 // generationEvery is how often a node looks whether others speak of a newer generation.
 const generationEvery = 500 * time.Millisecond
 
@@ -62,7 +70,7 @@ func (n *node) followGeneration() {
 	w := n.w
 	s := n.machine.Status()
 	from := w.node(s.NewerFrom)
-	if n.state != running || s.Newer <= s.Generation || from == nil || from.state != running || from.generation < s.Newer ||
+	if n.state != running || s.Newer <= s.Generation || from == nil || from.state != running || from.shown() < s.Newer ||
 		!w.passes(n.id, from.id) || !w.passes(from.id, n.id) {
 		n.live(generationEvery, n.followGeneration)
 		return

@@ -52,7 +52,7 @@ type node struct {
 	lease   ais.Instant    // end of the lease on the own clock, as the process has published it
 	tickets map[uint64]func(consensus.Outcome)
 	ticket  uint64
-	leaving bool
+	held    bool // waits to begin a new generation: nobody starts it
 
 	fenceDelay time.Duration // how long the duty Fence takes
 	endDelay   time.Duration // how long the duties take to end
@@ -103,6 +103,9 @@ func versions() cmap.Versions {
 // node asks to join, unless it is the first of its cluster.
 func (n *node) start() {
 	w := n.w
+	if n.held {
+		return
+	}
 	boot, err := n.storage.open()
 	if ais.IsKind(err, ais.Corrupt) {
 		w.say(n, "finds its log damaged and sets it aside")
@@ -118,7 +121,7 @@ func (n *node) start() {
 	n.epoch++
 	n.started++
 	n.life++
-	n.state, n.leaving = running, false
+	n.state = running
 	n.seat, n.fresh, n.view, n.lease = boot.Seat, boot.Fresh, nil, 0
 	n.inbox, n.ticking, n.writing, n.tickets = nil, false, nil, map[uint64]func(consensus.Outcome){}
 	if boot.Fresh {

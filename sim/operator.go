@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed9b016523/ais"
@@ -68,6 +69,8 @@ func (o *operator) act() {
 		o.retire(n)
 	case draw < 96:
 		o.wipe(n)
+	case draw < 100:
+		o.forceNew(n)
 	}
 }
 
@@ -177,6 +180,51 @@ func (o *operator) wipe(n *node) {
 	n.wanted, n.gone = false, true
 	n.stop(true)
 	o.remove(n, 0)
+}
+
+// forceNew loses all voters but one for ever, and has that one start a new generation, once a run at most.
+func (o *operator) forceNew(survivor *node) {
+	w := o.w
+	if !w.votersWell(survivor) || w.reference.Map().Generation() > 1 {
+		return
+	}
+	voters := w.primary().machine.Status().Voters
+	if !slices.Contains(voters, survivor.id) {
+		return
+	}
+	w.say(survivor, "is the survivor of a lost quorum")
+	w.beginning = true
+	for _, id := range voters {
+		if n := w.node(id); n != survivor {
+			n.wanted, n.gone = false, true
+			n.stop(true)
+		}
+	}
+	w.after(time.Duration(w.rng.Int64N(int64(5*time.Second))), func() { o.begin(survivor, voters) })
+}
+
+// begin has the survivor wait for the longest lease that may be in force, and start the new generation.
+func (o *operator) begin(survivor *node, voters []ais.NodeID) {
+	w := o.w
+	if survivor.state == paused {
+		survivor.resume()
+	}
+	survivor.stop(false)
+	survivor.held = true
+	w.after(survivor.clock.lasts(w.reference.LeaseMost()), func() {
+		survivor.held, w.beginning = false, false
+		if err := survivor.forceNew(); err != nil {
+			w.fail("%s cannot begin a new generation: %v", survivor.name, err)
+			return
+		}
+		w.say(survivor, "begins generation %d", survivor.generation)
+		survivor.start()
+		for _, id := range voters {
+			if n := w.node(id); n != survivor {
+				o.remove(n, 0)
+			}
+		}
+	})
 }
 
 // remove takes a node that is gone out of the map, as soon as the map lets it.

@@ -60,7 +60,12 @@ func (r *registers) see(what any) {
 	switch what := what.(type) {
 	case ended:
 		delete(r.homes, what.n)
-	case committed, renewed:
+	case renewed:
+		// What the old generation had from here on is lost.
+		clear(r.maps)
+		clear(r.ranked)
+		r.maps[what.view.Map().Version()] = what.view.Map()
+	case committed:
 		m := r.w.reference.Map()
 		r.maps[m.Version()] = m
 	case viewed:

@@ -50,6 +50,7 @@ type result struct {
 	commands int
 	terms    int
 	maps     int
+	ages     int // generations
 }
 
 func (r result) String() string {
@@ -75,7 +76,7 @@ func runBent(ctx context.Context, seed uint64, lines io.Writer, bend bending) re
 		n.stop(false)
 	}
 	return result{seed: seed, err: w.failed, hash: w.trace.hash, lasted: w.now, events: w.trace.count, nodes: len(w.nodes),
-		commands: len(w.proposals.first), terms: int(w.reference.Primary().Term), maps: int(w.reference.Map().Version())}
+		commands: len(w.proposals.first), terms: int(w.reference.Primary().Term), maps: int(w.reference.Map().Version()), ages: int(w.reference.Map().Generation())}
 }
 
 // random draws a cluster and its troubles.
@@ -114,6 +115,7 @@ func (w *world) random(ctx context.Context) {
 	f := startFaults(w, trouble, time.Duration(500+w.rng.IntN(4000))*time.Millisecond)
 	w.run(ctx, trouble)
 	f.mend()
+	w.runUntil(ctx, 2*time.Minute, func() bool { return !w.beginning })
 	w.live(ctx)
 	w.runUntil(ctx, clusterBack, func() bool { return c.idle == commandClients && w.missing() == "" })
 	w.see(finished{})

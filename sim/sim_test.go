@@ -59,6 +59,7 @@ func TestSeeds(t *testing.T) {
 				total.commands += r.commands
 				total.terms += r.terms
 				total.maps += r.maps
+				total.ages += r.ages - 1
 				total.lasted += r.lasted
 				if r.err != nil {
 					failed++
@@ -73,8 +74,8 @@ func TestSeeds(t *testing.T) {
 	}
 	close(seeds)
 	work.Wait()
-	t.Logf("seeds %d to %d: %d failed; %v of clusters' time, %d events, %d commands, %d terms, %d maps",
-		from, to, failed, total.lasted, total.events, total.commands, total.terms, total.maps)
+	t.Logf("seeds %d to %d: %d failed; %v of clusters' time, %d events, %d commands, %d terms, %d maps, %d new generations",
+		from, to, failed, total.lasted, total.events, total.commands, total.terms, total.maps, total.ages)
 	if total.commands == 0 || total.terms == 0 || total.maps == 0 {
 		t.Error("nothing has happened in any run")
 	}

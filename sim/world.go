@@ -35,6 +35,7 @@ type world struct {
 	reference  *control.View // of the agreed log
 	checkers   []checker
 	operations []*operation
+	beginning  bool // a survivor is about to begin a new generation
 	bend       bending
 
 	snapshotEvery uint64

@@ -93,8 +93,8 @@ start n1
 run 10s
 ----
   32.2s  n1 learns of generation 2: it sets its log aside and joins anew
-  32.3s  map 9: n1 is alive
-  32.4s  n1 has a lease
+  32.5s  map 9: n1 is alive
+  32.5s  n1 has a lease
 
 show
 ----
