@@ -78,7 +78,6 @@ func (n *node) followGeneration() {
 	w.say(n, "learns of generation %d: it sets its log aside and joins anew", s.Newer)
 	n.generation = s.Newer
 	n.stop(false)
-	w.see(setAside{n})
 	if err := n.storage.setAside(); err != nil {
 		w.fail("%s cannot set its log aside: %v", n.name, err)
 		return

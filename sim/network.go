@@ -27,11 +27,10 @@ type network struct {
 	w       *world
 	weather weather
 	cut     map[path]int // how many faults keep a path shut
-	slow    map[path]time.Duration
 }
 
 func newNetwork(w *world) network {
-	return network{w: w, weather: calm(), cut: map[path]int{}, slow: map[path]time.Duration{}}
+	return network{w: w, weather: calm(), cut: map[path]int{}}
 }
 
 // shut closes paths until open is called as often.
@@ -52,7 +51,6 @@ func (n *network) open(paths ...path) {
 // heal ends all faults of the network.
 func (n *network) heal() {
 	clear(n.cut)
-	clear(n.slow)
 	n.weather = calm()
 }
 
@@ -85,12 +83,12 @@ func (n *network) send(msg consensus.Message) {
 		msg = w.rewritten(msg)
 	}
 	for range copies {
-		w.after(n.delay(p), func() { to.deliver(consensus.Received{Message: msg}) })
+		w.after(n.delay(), func() { to.deliver(consensus.Received{Message: msg}) })
 	}
 }
 
-func (n *network) delay(p path) time.Duration {
-	d := 50*time.Microsecond + n.slow[p]
+func (n *network) delay() time.Duration {
+	d := 50 * time.Microsecond
 	if n.weather.delay > 0 {
 		d += time.Duration(n.w.rng.Int64N(int64(n.weather.delay)))
 	}

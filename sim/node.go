@@ -109,7 +109,6 @@ func (n *node) start() {
 	boot, err := n.storage.open()
 	if ais.IsKind(err, ais.Corrupt) {
 		w.say(n, "finds its log damaged and sets it aside")
-		w.see(setAside{n})
 		if err = n.storage.setAside(); err == nil {
 			boot, err = n.storage.open()
 		}
@@ -179,8 +178,6 @@ func (n *node) stop(power bool) {
 			// An error is that of a disk that fails while the power goes: nobody is left to see it.
 			_ = n.storage.write(*n.writing)
 			w.see(persisted{n, n.writing})
-		} else {
-			w.see(unpersisted{n})
 		}
 	}
 	n.storage.stop(power)
@@ -352,9 +349,9 @@ func (n *node) probe(id ais.NodeID) {
 	if other == nil || !w.passes(n.id, id) {
 		return
 	}
-	n.live(w.net.delay(path{n.id, id}), func() {
+	n.live(w.net.delay(), func() {
 		if other.state == running && other.speed.stalled < w.now && w.passes(id, n.id) {
-			n.live(w.net.delay(path{id, n.id}), func() { tell(true) })
+			n.live(w.net.delay(), func() { tell(true) })
 		}
 	})
 }

@@ -23,8 +23,6 @@ type (
 		n    *node
 		boot *raftlog.Boot
 	}
-	// setAside: a log was found damaged, and what it promised is lost.
-	setAside struct{ n *node }
 	// ended: a process has ended.
 	ended struct{ n *node }
 	// persisted: a batch is on the disk. The node's mirror has it already.
@@ -32,8 +30,6 @@ type (
 		n     *node
 		batch *raftlog.Batch
 	}
-	// unpersisted: a batch under way was not written when the process ended.
-	unpersisted struct{ n *node }
 	// committed: an entry is known to be agreed on for the first time. They come in order, without a gap.
 	committed struct {
 		n     *node
