@@ -31,15 +31,18 @@ type lan struct {
 
 func newLAN(t testing.TB, hosts int) *lan {
 	t.Helper()
-	number := rand.IntN(250)
-	l := &lan{t: t, prefix: fmt.Sprintf("10.213.%d", number), name: fmt.Sprintf("aist%d", number)}
+	l := &lan{t: t}
+	eventually(t, 5*time.Second, "there is a bridge", func() error { // some numbers may be taken, by another run or one that was killed
+		number := rand.IntN(250)
+		l.prefix, l.name = fmt.Sprintf("10.213.%d", number), fmt.Sprintf("aist%d", number)
+		return l.try("link", "add", l.name, "type", "bridge")
+	})
 	t.Cleanup(func() {
 		for i := range hosts {
 			_ = l.try("netns", "del", l.host(i)) // its link goes with it
 		}
 		_ = l.try("link", "del", l.name)
 	})
-	l.ip("link", "add", l.name, "type", "bridge")
 	l.ip("addr", "add", l.prefix+".254/24", "dev", l.name)
 	l.ip("link", "set", l.name, "up")
 	for i := range hosts {
