@@ -114,7 +114,7 @@ func (n *node) start() {
 		}
 	}
 	if err != nil {
-		w.fail("%s cannot open its log: %v", n.name, err)
+		w.fail("%s cannot open its log: %w", n.name, err)
 		return
 	}
 	n.epoch++
@@ -139,7 +139,7 @@ func (n *node) start() {
 		Bootstrap: first, SnapshotEvery: w.snapshotEvery, Random: newGenerator(w.seed, uint64(n.id)<<24+uint64(n.epoch)), Logger: w.logger(n),
 	}, boot)
 	if err != nil {
-		w.fail("%s cannot start from its log: %v", n.name, err)
+		w.fail("%s cannot start from its log: %w", n.name, err)
 		return
 	}
 	w.trace.event("start", uint64(n.id), uint64(n.epoch), uint64(n.seat))
@@ -175,9 +175,11 @@ func (n *node) stop(power bool) {
 	w := n.w
 	if n.writing != nil {
 		if w.rng.IntN(2) == 0 {
-			// An error is that of a disk that fails while the power goes: nobody is left to see it.
-			_ = n.storage.write(*n.writing)
-			w.see(persisted{n, n.writing})
+			if err := n.storage.write(*n.writing); err != nil {
+				w.fail("%s cannot write its log: %w", n.name, err)
+			} else {
+				w.see(persisted{n, n.writing})
+			}
 		}
 	}
 	n.storage.stop(power)
@@ -257,7 +259,7 @@ func (n *node) drain() {
 	n.lease = n.machine.LeaseDeadline()
 	w.bend.lease(n)
 	if e.Failed != nil {
-		w.fail("the machine of %s has failed: %v", n.name, e.Failed)
+		w.fail("the machine of %s has failed: %w", n.name, e.Failed)
 		return
 	}
 	if e.View != nil {
@@ -309,7 +311,7 @@ func (n *node) written(b *raftlog.Batch) {
 		return
 	}
 	if err := n.storage.write(*b); err != nil {
-		n.w.fail("%s cannot write its log: %v", n.name, err)
+		n.w.fail("%s cannot write its log: %w", n.name, err)
 		return
 	}
 	n.w.see(persisted{n, b})
