@@ -66,6 +66,8 @@ func (m *Machine) install(s *raftpb.Snapshot) {
 	}
 	m.view, m.conf = view, s.GetMetadata().GetConfState()
 	m.applied, m.compacted = s.GetMetadata().GetIndex(), s.GetMetadata().GetIndex()
+	m.began = m.now // which lives of leases were set on the way there is not known, as after a start
+	m.lives.Set(m.now, m.leaseLife())
 	m.learnSeats()
 	m.afterApply(true)
 }
@@ -122,6 +124,7 @@ func (m *Machine) applyEntry(e *raftpb.Entry) {
 		return
 	}
 	m.view = view
+	m.lives.Set(m.now, m.leaseLife()) // after each entry: a life that was set for a moment counts, too
 	id := control.EntryID(e.GetData())
 	if ticket, ok := m.tickets[id]; ok {
 		delete(m.tickets, id)
@@ -141,7 +144,6 @@ func (m *Machine) afterApply(changed bool) {
 		return
 	}
 	m.learnSeats()
-	m.lives.Set(m.now, m.leaseLife())
 	m.holder.Advance(m.generation(), m.term)
 	if m.ahead.index > m.view.Index() {
 		m.ahead.since = m.now
