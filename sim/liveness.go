@@ -15,6 +15,9 @@ const (
 	clusterBack = 90 * time.Second // all the rest: a node that fell often is kept waiting by the judge
 )
 
+// fallsBorne is how many falls within an hour make a node wait before it is taken back.
+const fallsBorne = 3
+
 // live demands progress: the faults have ended, now everything has to come right. An answer says what has not.
 func (w *world) live(ctx context.Context) {
 	from := w.now
@@ -51,7 +54,9 @@ func (w *world) missing() string {
 		case n.view.Index() != p.view.Index():
 			return fmt.Sprintf("%s has index %d, the primary %s has %d", n.name, n.view.Index(), p.name, p.view.Index())
 		}
-		if d, _ := p.view.Map().Node(n.id); dead(d.State) {
+		if d, _ := p.view.Map().Node(n.id); d.State == cmap.Down && n.falls >= fallsBorne {
+			continue // from its third fall within an hour on a node has to wait, twice as long each time
+		} else if dead(d.State) {
 			return fmt.Sprintf("%s is %s", n.name, d.State)
 		} else if d.State == cmap.Alive && n.lease <= n.now() {
 			return n.name + " has no lease"

@@ -35,6 +35,7 @@ type node struct {
 	epoch      ais.Epoch
 	started    int            // processes so far
 	generation ais.Generation // the newest that it was shown the proof of
+	falls      int            // how often it went down
 	gone       bool           // left the cluster for ever
 	wanted     bool           // in the cluster, or on its way into it: runs again after the faults
 	mirror     *journal       // what its log must hold

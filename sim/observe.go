@@ -4,6 +4,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/consensus"
 	"github.com/seed9b016523/ais/control"
 	"github.com/seed9b016523/ais/control/raftlog"
@@ -93,7 +94,21 @@ func (w *world) follow(e *raftpb.Entry) {
 		return
 	}
 	// An error is a refusal, a result like any other; an entry that cannot be read is seen by a checker.
-	if next, _, _ := w.reference.ApplyEntry(ais.ControlIndex(e.GetIndex()), e.GetData()); next != nil {
-		w.reference = next
+	next, _, _ := w.reference.ApplyEntry(ais.ControlIndex(e.GetIndex()), e.GetData())
+	if next == nil {
+		return
+	}
+	if next.Map() != w.reference.Map() {
+		w.countFalls(w.reference.Map(), next.Map())
+	}
+	w.reference = next
+}
+
+// countFalls counts how often each node has gone down.
+func (w *world) countFalls(before, now *cmap.Map) {
+	for _, d := range now.Nodes() {
+		if old, ok := before.Node(d.ID); ok && old.State != cmap.Down && d.State == cmap.Down {
+			w.node(d.ID).falls++
+		}
 	}
 }
