@@ -57,6 +57,8 @@ func (r *Replica) pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-again.C:
 		return nil
+	case <-r.opt.Stopping:
+		return ais.Errorf(ais.Unavailable, "the node is stopping")
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-r.done:

@@ -263,6 +263,27 @@ func TestProposeWithoutPrimary(t *testing.T) {
 }
 
 // TestEndOfRun: whoever waits for a replica goes on when it ends, and whoever comes later does not wait.
+// A node that is about to end lets nobody wait for a primary: it is asked to stop now, not when they have
+// had their ten seconds.
+func TestStoppingEndsTheWait(t *testing.T) {
+	inFleet(t, 3, func(t *testing.T, f *fleet) {
+		stopping := make(chan struct{})
+		left := f.nodes[3]
+		f.kill(left)
+		left.opt = func(o *Options) { o.Stopping = stopping }
+		f.start(left, false)
+		f.kill(f.nodes[1])
+		f.kill(f.nodes[2])
+		f.wait("no primary is known", func() bool { return left.replica.Status().Primary == 0 })
+		began := time.Now()
+		time.AfterFunc(time.Second, func() { close(stopping) })
+		_, _, err := left.replica.Propose(t.Context(), keyPut("held"))
+		if took := time.Since(began); !ais.IsKind(err, ais.Unavailable) || took < time.Second || took > 2*time.Second {
+			t.Errorf("got %v after %v, want kind Unavailable a second later", err, took)
+		}
+	})
+}
+
 func TestEndOfRun(t *testing.T) {
 	inFleet(t, 3, func(t *testing.T, f *fleet) {
 		f.kill(f.nodes[1])

@@ -36,6 +36,9 @@ type Options struct {
 	// before both have returned.
 	Fence func(ctx context.Context, t ais.Term) error
 	Serve func(ctx context.Context, t ais.Term)
+	// Stopping is closed when the node is about to end: commands that wait for a primary wait no longer, so
+	// that the requests that they belong to do not hold up the end. nil is never.
+	Stopping <-chan struct{}
 	// Applied gets each newer state before it is shown, and before a lease under it counts. It must not
 	// block; nil is nothing.
 	Applied func(*control.View)
