@@ -177,13 +177,3 @@ func (c *Config) validatePaths() error {
 	}
 	return nil
 }
-
-// loopback reports whether only this machine reaches the address.
-func loopback(address string) bool {
-	host, _, err := splitAddress(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
-}

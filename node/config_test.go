@@ -117,12 +117,3 @@ func TestBadConfigurationNamesWhatIsWrong(t *testing.T) {
 		t.Errorf("missing file: got %v, want kind Invalid", err)
 	}
 }
-
-func TestLoopback(t *testing.T) {
-	for address, want := range map[string]bool{"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true,
-		"0.0.0.0:1": false, ":1": false, "10.1.1.1:1": false, "x": false} {
-		if got := loopback(address); got != want {
-			t.Errorf("loopback(%q) = %v, want %v", address, got, want)
-		}
-	}
-}
