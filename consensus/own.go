@@ -38,8 +38,8 @@ func (m *Machine) followOwnNode() {
 	m.renew()
 }
 
-// leave gives the lease back, and the office after it: a new primary would have to wait for the leases of
-// the old before it believed the former.
+// leave gives the lease back, and the office after it: while this node is primary it can see to the former
+// itself, without an election in between.
 func (m *Machine) leave() {
 	if m.leaving {
 		return
