@@ -25,6 +25,7 @@ var Floors = []Package{
 	{Path: "lease", Floor: 2, Says: "Who may serve, until when."},
 	{Path: "judge", Floor: 2, Says: "Which nodes are down, out, or back."},
 	{Path: "term", Floor: 2, Says: "The life of one primary's term."},
+	{Path: "replica", Floor: 2, Says: "What the copies of a slot must know of each other for an answer to be final."},
 	{Path: "volume", Floor: 2, Says: "Objects on one disk: volumes, index, slot logs, recovery, vacuum."},
 
 	{Path: "mountpath", Floor: 3, Says: "The disks of a target: identity, health, capacity, which disk a slot lies on."},
@@ -39,6 +40,7 @@ var Floors = []Package{
 	{Path: "gossip", Floor: 4, Only: []int{1}, Says: "Hints among nodes: who is there, who is suspected, who has seen what."},
 
 	{Path: "consensus", Floor: 5, Says: "One node's part in the agreement of the cluster: Raft, the primary's term, leases."},
+	{Path: "courier", Floor: 5, Says: "Carries records, questions, answers between copies."},
 	{Path: "target", Floor: 5, Says: "The storage role: read, write, delete, list."},
 	{Path: "s3", Floor: 5, Says: "The S3 dialect, on a narrow store interface that it declares."},
 	{Path: "proxy", Floor: 5, Says: "The gateway role: which node answers a request, how it gets there."},
