@@ -28,6 +28,8 @@ var Floors = []Package{
 	{Path: "replica", Floor: 2, Says: "What the copies of a slot must know of each other for an answer to be final."},
 	{Path: "volume", Floor: 2, Says: "Objects on one disk: volumes, index, slot logs, recovery, vacuum."},
 
+	{Path: "audit", Floor: 3, Says: "What is wrong with where everything lies, by what the targets say."},
+
 	{Path: "mountpath", Floor: 3, Says: "The disks of a target: identity, health, capacity, which disk a slot lies on."},
 
 	{Path: "auth", Floor: 4, Only: []int{1}, Says: "Who asks: signatures, keys, policies."},
