@@ -11,6 +11,8 @@ type Write struct {
 	Slot   ais.Slot
 	Copies uint8          // of the bucket
 	Epoch  ais.MapVersion // of the slot for that count, by the sender's map
+	// Incarnation of the sender: what an older one than the map's has sent is refused.
+	Incarnation ais.Epoch
 	// Stable: all entries of (Slot, Copies) stamped up to it are on the whole group. A whole copy stores it.
 	Stable ais.Stamp
 	// HandedOn: the sender was the home when it stamped the records, and is so no more. A home that serves
@@ -91,7 +93,10 @@ type Word struct {
 	// a witness of it.
 	Groups []bool
 	Whole  bool // the copy is whole under Map
+	Home   bool // the copy is the home's
 	Stable ais.Stamp
+	// Pending are the stamps of writes under way at the home: it may have more than it lists.
+	Pending []ais.Stamp
 }
 
 // Held answers Look.
