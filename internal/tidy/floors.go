@@ -21,6 +21,8 @@ var Floors = []Package{
 	{Path: "volume/format", Floor: 1, Says: "The bytes of volumes on disk."},
 	{Path: "checksum", Floor: 1, Says: "The digests that S3 clients send, computed while bytes stream by."},
 	{Path: "cmap", Floor: 1, Says: "The cluster map as an immutable value."},
+	{Path: "merge", Floor: 1, Says: "One page of a list out of the pages of many sources."},
+	{Path: "hedge", Floor: 1, Says: "Asks several for one answer, the next where one is slow."},
 
 	{Path: "lease", Floor: 2, Says: "Who may serve, until when."},
 	{Path: "judge", Floor: 2, Says: "Which nodes are down, out, or back."},
@@ -46,6 +48,7 @@ var Floors = []Package{
 	{Path: "target", Floor: 5, Says: "The storage role: read, write, delete, list."},
 	{Path: "s3", Floor: 5, Says: "The S3 dialect, on a narrow store interface that it declares."},
 	{Path: "proxy", Floor: 5, Says: "The gateway role: which node answers a request, how it gets there."},
+	{Path: "everywhere", Floor: 5, Says: "The objects of all targets as one store."},
 	{Path: "api", Floor: 5, Says: "The REST API: its wire types, routes, Go client."},
 	{Path: "admin", Floor: 5, Says: "The operator's port: metrics, health, profiles."},
 
