@@ -12,6 +12,7 @@ type member struct {
 	Zone   string     `json:"zone"`
 	Weight uint32     `json:"weight"`
 	Alive  bool       `json:"alive"`
+	Lost   bool       `json:"lost,omitzero"` // forgotten: what it held then, nobody has any more
 }
 
 // membersOf are the members among nodes, which are sorted by id.
@@ -19,7 +20,7 @@ func membersOf(nodes []Node) []member {
 	members := []member{}
 	for i := range nodes {
 		if n := &nodes[i]; n.Member() {
-			members = append(members, member{n.ID, n.Zone, n.Weight, n.State == Alive})
+			members = append(members, member{ID: n.ID, Zone: n.Zone, Weight: n.Weight, Alive: n.State == Alive})
 		}
 	}
 	return members
@@ -81,12 +82,27 @@ func (c *chain) rankingOf(members []member) (*ranking, bool) {
 	return nil, false
 }
 
-// sameRanks reports whether a and b differ at most in who is alive.
+// sameRanks reports whether a and b differ at most in who is alive, or lost.
 func sameRanks(a, b []member) bool {
 	return slices.EqualFunc(a, b, func(x, y member) bool {
-		x.Alive = y.Alive
+		x.Alive, x.Lost = y.Alive, y.Lost
 		return x == y
 	})
+}
+
+// without is the chain in which a node is lost: it keeps its place in every group, so that the groups of
+// others are what they were, and nobody is sent to it.
+func (c *chain) without(id ais.NodeID) chain {
+	next := chain{points: slices.Clone(c.points), everyone: slices.Clone(c.everyone)}
+	for i := range next.points {
+		p := &next.points[i]
+		if at := slices.IndexFunc(p.members, func(m member) bool { return m.ID == id }); at >= 0 {
+			p.members = slices.Clone(p.members)
+			p.members[at].Lost = true
+		}
+	}
+	next.everyone = slices.DeleteFunc(next.everyone, func(other ais.NodeID) bool { return other == id })
+	return next
 }
 
 // settleAt is the chain that begins with the newest placement, settled at v.

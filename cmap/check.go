@@ -15,6 +15,8 @@ func (d *document) check() (*Map, error) {
 		return nil, ais.Errorf(ais.Invalid, "cluster map: settled %d, cut %d, version %d: want them in order", d.Settled, d.Cut, d.Version)
 	case d.Settled != 0 && d.Base.Version != d.Settled || d.Base.Version == 0 || d.Base.Version > d.Cut:
 		return nil, ais.Errorf(ais.Invalid, "cluster map: settled %d, cut %d, but the chain begins at %d", d.Settled, d.Cut, d.Base.Version)
+	case d.Touched > d.Version:
+		return nil, ais.Errorf(ais.Invalid, "cluster map: touched at %d of %d", d.Touched, d.Version)
 	case d.Everyone != nil && d.Settled != 0:
 		return nil, ais.Errorf(ais.Invalid, "cluster map: settled %d, but anybody may hold anything", d.Settled)
 	case len(d.Nodes) > NodesMax || len(d.Changes) > ChangesMax:
@@ -27,7 +29,7 @@ func (d *document) check() (*Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Map{generation: d.Generation, version: d.Version, settled: d.Settled, cut: d.Cut, nodes: d.Nodes, chain: chain}
+	m := &Map{generation: d.Generation, version: d.Version, settled: d.Settled, cut: d.Cut, touched: d.Touched, nodes: d.Nodes, chain: chain}
 	if m.nodes == nil {
 		m.nodes = []Node{}
 	}

@@ -27,6 +27,7 @@ func Diff(old, new *Map) []Difference {
 		{"version", uint64(old.version), uint64(new.version)},
 		{"settled", uint64(old.settled), uint64(new.settled)},
 		{"cut", uint64(old.cut), uint64(new.cut)},
+		{"touched", uint64(old.touched), uint64(new.touched)},
 	} {
 		if f.a != f.b {
 			list = append(list, Difference{Field: f.name, Old: fmt.Sprint(f.a), New: fmt.Sprint(f.b)})
@@ -80,6 +81,7 @@ func (n *Node) fields() []field {
 		{"state", n.State.String()},
 		{"since", fmt.Sprint(n.Since)},
 		{"epoch", fmt.Sprint(n.Epoch)},
+		{"unleased", fmt.Sprint(n.Unleased)},
 		{"seat", n.Seat.String()},
 		{"addresses.public", n.Addresses.Public},
 		{"addresses.cluster", n.Addresses.Cluster},

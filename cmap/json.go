@@ -19,6 +19,7 @@ type document struct {
 	Base       baseDocument   `json:"base"`
 	Changes    []change       `json:"changes"`
 	Everyone   []ais.NodeID   `json:"everyone,omitzero"`
+	Touched    ais.MapVersion `json:"touched,omitzero"`
 }
 
 type baseDocument struct {
@@ -40,6 +41,7 @@ func (m *Map) MarshalJSON() ([]byte, error) {
 		Base:     baseDocument{m.chain.points[0].version, m.chain.points[0].members},
 		Changes:  []change{},
 		Everyone: m.chain.everyone,
+		Touched:  m.touched,
 	}
 	for i := range m.chain.points[1:] {
 		d.Changes = append(d.Changes, changeBetween(&m.chain.points[i], &m.chain.points[i+1]))

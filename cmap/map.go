@@ -17,6 +17,7 @@ type Map struct {
 	version    ais.MapVersion
 	settled    ais.MapVersion
 	cut        ais.MapVersion // from here on Groups counts
+	touched    ais.MapVersion // the last version that Touch made; 0 if there is none
 	nodes      []Node
 	chain      chain
 }
@@ -38,6 +39,14 @@ func (m *Map) Settled() ais.MapVersion { return m.settled }
 
 // Cut is the version from which on Groups counts, never less than Settled.
 func (m *Map) Cut() ais.MapVersion { return m.cut }
+
+// Touched is the last version that asked for a rebalance though nothing had changed; 0 if none did.
+func (m *Map) Touched() ais.MapVersion { return m.touched }
+
+// Everyone is who may hold anything: all targets of the time when the generation began, but for those
+// forgotten since. It is nil once something was settled or cut in the generation. By id; the caller
+// must not change it.
+func (m *Map) Everyone() []ais.NodeID { return m.chain.everyone }
 
 // Nodes are all nodes by id. The caller must not change them.
 func (m *Map) Nodes() []Node { return m.nodes }

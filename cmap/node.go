@@ -44,10 +44,20 @@ type Node struct {
 	Seat      ais.SeatID     `json:"seat"`
 	Addresses Addresses      `json:"addresses"`
 	Versions  Versions       `json:"versions"`
+	// Unleased says of a node in maintenance or decommission that no process of it holds a lease any
+	// more: it serves nothing, and need not be waited for. It gets no other before it is alive again.
+	Unleased bool `json:"unleased,omitzero"`
 }
 
 // IsTarget reports whether the node holds objects.
 func (n *Node) IsTarget() bool { return n.Roles.Has(ais.RoleTarget) }
+
+// Planned reports whether an operator has planned the node down or out.
+func (n *Node) Planned() bool { return n.State == Maintenance || n.State == Decommission }
+
+// Still reports whether the node serves nothing under any map: it is down, out, or planned to be so and
+// without a lease. Whoever waits for all that may serve need not wait for it.
+func (n *Node) Still() bool { return n.State == Down || n.State == Out || n.Unleased }
 
 // Member reports whether slots are dealt to the node: a target neither out nor being drained.
 func (n *Node) Member() bool {
@@ -69,6 +79,8 @@ func (n *Node) check() error {
 		return ais.Errorf(ais.Invalid, "node %s: a target needs a weight of at least 1", n.ID)
 	case !n.IsTarget() && n.Weight != 0:
 		return ais.Errorf(ais.Invalid, "node %s: weight %d: only a target has one", n.ID, n.Weight)
+	case n.Unleased && !n.Planned():
+		return ais.Errorf(ais.Invalid, "node %s is %s: only a node in maintenance or decommission is noted to have no lease", n.ID, n.State)
 	case int(n.State) >= len(stateNames()):
 		return ais.Errorf(ais.Invalid, "node %s: state %d: unknown", n.ID, uint8(n.State))
 	}

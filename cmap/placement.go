@@ -75,8 +75,10 @@ func (p *point) appendGroup(group []ais.NodeID, slot ais.Slot, copies int) []ais
 		if copies <= 0 {
 			break
 		}
-		if p.members[at].Alive {
-			group = append(group, p.members[at].ID)
+		if m := &p.members[at]; m.Alive {
+			if !m.Lost {
+				group = append(group, m.ID)
+			}
 			copies--
 		}
 	}
@@ -146,4 +148,54 @@ func (m *Map) Epoch(slot ais.Slot, copies int) ais.MapVersion {
 		}
 	}
 	return m.cut
+}
+
+// Placed is the newest version that may have given a slot to others, or asked for a rebalance; 0 if there
+// was none since the cut, or the settled version. Moved tells more exactly.
+func (m *Map) Placed() ais.MapVersion {
+	newest := ais.MapVersion(0)
+	if m.chain.everyone != nil {
+		newest = m.cut
+	}
+	if v := m.chain.now().version; v > m.cut {
+		newest = max(newest, v)
+	}
+	if m.touched > m.cut {
+		newest = max(newest, m.touched)
+	}
+	return newest
+}
+
+// Moved is the newest version, since the cut or the settled version, that changed the group of any slot
+// for so many copies or fewer, or asked for a rebalance; 0 if there is none. It looks at all slots of each
+// change, the newest first, and may have to compute their ranks.
+func (m *Map) Moved(copies int) ais.MapVersion {
+	floor := max(m.cut, m.touched)
+	points := m.chain.points
+	for i := len(points) - 1; i > m.chain.at(m.cut) && points[i].version > floor; i-- {
+		if points[i-1].differs(&points[i], copies) {
+			return points[i].version
+		}
+	}
+	if m.chain.everyone != nil || m.touched > m.cut {
+		return floor
+	}
+	return 0
+}
+
+// differs reports whether a slot has another group for some count of copies up to that.
+func (p *point) differs(other *point, copies int) bool {
+	var a, b [RanksMax]ais.NodeID
+	for slot := range ais.Slots {
+		s := ais.Slot(slot)
+		if !slices.Equal(p.appendGroup(a[:0], s, copies), other.appendGroup(b[:0], s, copies)) {
+			return true
+		}
+	}
+	return false
+}
+
+// CutHelps reports whether a cut at the newest version would let Groups begin later than it does.
+func (m *Map) CutHelps() bool {
+	return m.chain.everyone != nil || m.chain.at(m.cut) < len(m.chain.points)-1
 }

@@ -52,11 +52,11 @@ func (m *Map) Join(n Node) (*Map, error) {
 		if old.State == Out {
 			n.State = Alive
 		}
-		if n.State == old.State {
+		if n.Unleased = old.Unleased; n.State == old.State {
 			n.Since = old.Since
 		}
 	} else {
-		n.State = Alive
+		n.State, n.Unleased = Alive, false
 	}
 	if err := n.check(); err != nil {
 		return nil, err
@@ -111,7 +111,9 @@ func (m *Map) SetStates(changes []StateChange) (*Map, error) {
 		if n.State == Out && (c.State == Down || c.State == Maintenance) {
 			return ais.Errorf(ais.Precondition, "node %s is out: it cannot be %s", n.ID, c.State)
 		}
-		n.State = c.State
+		if n.State != c.State {
+			n.State, n.Unleased = c.State, false
+		}
 		return nil
 	}, func(c StateChange) ais.NodeID { return c.ID })
 }
@@ -149,6 +151,45 @@ func (m *Map) Remove(id ais.NodeID) (*Map, error) {
 	next := m.draft()
 	next.nodes = slices.Delete(next.nodes, i, i+1)
 	return next.finish(m)
+}
+
+// Unlease notes of nodes in maintenance or decommission that none of their processes holds a lease, all or
+// none: whoever waits for all that may serve need not wait for them any more. Precondition if it changes
+// nothing.
+func (m *Map) Unlease(ids []ais.NodeID) (*Map, error) {
+	return changeAll(m, ids, func(n *Node, id ais.NodeID) error {
+		if !n.Planned() {
+			return ais.Errorf(ais.Precondition, "node %s is %s: want maintenance or decommission", id, n.State)
+		}
+		n.Unleased = true
+		return nil
+	}, func(id ais.NodeID) ais.NodeID { return id })
+}
+
+// Touch is the same map one version on: everybody is to say anew that it is whole, and to fill what it
+// lacks.
+func (m *Map) Touch() (*Map, error) {
+	next := m.draft()
+	next.touched = next.version
+	return next.finish(m)
+}
+
+// Forget takes a node out of the map for ever, by an operator's word that what it holds is lost: nobody asks
+// it any more, whatever group of the chain it was in, and nothing waits for it. Only a node that serves
+// nothing is forgotten.
+func (m *Map) Forget(id ais.NodeID) (*Map, error) {
+	i, ok := m.find(id)
+	if !ok {
+		return nil, notFound(id)
+	}
+	if n := &m.nodes[i]; !n.Still() {
+		return nil, ais.Errorf(ais.Precondition, "node %s is %s: only a node that is down or out is forgotten", id, n.State)
+	}
+	before := *m
+	before.chain = m.chain.without(id)
+	next := before.draft()
+	next.nodes = slices.Delete(next.nodes, i, i+1)
+	return next.finish(&before)
 }
 
 // NextGeneration begins a new life of the control state from what a survivor knows: nothing is settled,

@@ -13,19 +13,24 @@ import (
 	"github.com/seed9b016523/ais/lease"
 )
 
-// The wire form of a Message (version 1), all MessagePack:
+// The wire form of a Message, all MessagePack:
 //
-//	array of 4: version 1 · sender's generation · kind · body
+//	array of 4: version, 1 or 2 · sender's generation · kind · body
 //
 //	kind  body
 //	1     binary: a raftpb.Message in Protocol Buffers, as go.etcd.io/raft defines it
-//	2     array of 8: node, epoch, sent, generation, term, map, control, start (JSON of cmap.Start, or empty)
+//	2     array of 8: node, epoch, sent, generation, term, map, control, start (JSON of cmap.Start, or empty);
+//	      in version 2 an array of 10: the same · whole · sealed, not both 0
 //	3     array of 8: node, epoch, sent, generation, term, map, control, life in nanoseconds
 //	4     epoch
 //	5     array of 2: seat, control index
+//	6     node that is accused; version 2 only
 //
-// Sender and receiver are not in it: the transport knows both.
-const wireVersion = 1
+// Version 2 is used only where it must be, and for receivers that know it (cmap.Versions.Wire). Sender and
+// receiver are not in a message: the transport knows both.
+
+// WireVersion is the newest version of messages between nodes that this program reads.
+const WireVersion = 2
 
 const (
 	kindRaft    = 1
@@ -33,12 +38,13 @@ const (
 	kindGrant   = 3
 	kindGoodbye = 4
 	kindPull    = 5
+	kindAccuse  = 6
 )
 
 // EncodeMessage gives the bytes of a message.
 func EncodeMessage(m *Message) ([]byte, error) {
 	b := msgp.AppendArrayHeader(nil, 4)
-	b = msgp.AppendUint(b, wireVersion)
+	b = msgp.AppendUint(b, m.wireVersion())
 	b = msgp.AppendUint16(b, uint16(m.Generation))
 	switch {
 	case m.Raft != nil:
@@ -56,9 +62,17 @@ func EncodeMessage(m *Message) ([]byte, error) {
 				return nil, ais.Errorf(ais.Internal, "encode a start: %w", err)
 			}
 		}
-		b = msgp.AppendArrayHeader(msgp.AppendUint(b, kindRenewal), 8)
+		size := uint32(8)
+		if m.wireVersion() > 1 {
+			size = 10
+		}
+		b = msgp.AppendArrayHeader(msgp.AppendUint(b, kindRenewal), size)
 		b = appendHead(b, l.Node, l.Epoch, l.Sent, l.Generation, l.Term, l.Map, l.Control)
-		return msgp.AppendBytes(b, start), nil
+		b = msgp.AppendBytes(b, start)
+		if size == 10 {
+			b = msgp.AppendUint64(msgp.AppendUint64(b, uint64(l.Whole)), uint64(l.Sealed))
+		}
+		return b, nil
 	case m.Grant != nil:
 		g := m.Grant
 		b = msgp.AppendArrayHeader(msgp.AppendUint(b, kindGrant), 8)
@@ -69,8 +83,18 @@ func EncodeMessage(m *Message) ([]byte, error) {
 	case m.Pull != nil:
 		b = msgp.AppendArrayHeader(msgp.AppendUint(b, kindPull), 2)
 		return msgp.AppendUint64(msgp.AppendUint64(b, uint64(m.Pull.Seat)), uint64(m.Pull.After)), nil
+	case m.Accuse != nil:
+		return msgp.AppendUint64(msgp.AppendUint(b, kindAccuse), uint64(m.Accuse.Node)), nil
 	}
 	return nil, ais.Errorf(ais.Internal, "encode an empty message")
+}
+
+// wireVersion is the oldest version that can hold the message.
+func (m *Message) wireVersion() uint {
+	if m.Accuse != nil || m.Renewal != nil && (m.Renewal.Lease.Whole != 0 || m.Renewal.Lease.Sealed != 0) {
+		return 2
+	}
+	return 1
 }
 
 func appendHead(b []byte, n ais.NodeID, e ais.Epoch, sent ais.Instant, g ais.Generation, t ais.Term, v ais.MapVersion, c ais.ControlIndex) []byte {
@@ -112,8 +136,8 @@ func DecodeMessage(b []byte) (*Message, error) {
 	m, r := &Message{}, &reader{b: b}
 	r.array(4)
 	version := read(r, msgp.ReadUint64Bytes)
-	if r.err == nil && version != wireVersion {
-		return nil, ais.Errorf(ais.Invalid, "message of version %d: this ais knows version %d", version, wireVersion)
+	if r.err == nil && (version < 1 || version > WireVersion) {
+		return nil, ais.Errorf(ais.Invalid, "message of version %d: this ais knows versions 1 to %d", version, WireVersion)
 	}
 	m.Generation = ais.Generation(read(r, msgp.ReadUint16Bytes))
 	switch kind := read(r, msgp.ReadUint64Bytes); kind {
@@ -126,11 +150,19 @@ func DecodeMessage(b []byte) (*Message, error) {
 	case kindRenewal:
 		m.Renewal = &Renewal{}
 		l := &m.Renewal.Lease
-		r.array(8)
-		*l = lease.Renewal(r.head())
+		size := uint32(8)
+		if version > 1 {
+			size = 10
+		}
+		r.array(size)
+		*l = r.head()
 		if start := r.bytes(); r.err == nil && len(start) > 0 {
 			m.Renewal.Start = &cmap.Start{}
 			r.err = json.Unmarshal(start, m.Renewal.Start)
+		}
+		if version > 1 {
+			l.Whole = ais.MapVersion(read(r, msgp.ReadUint64Bytes))
+			l.Sealed = ais.MapVersion(read(r, msgp.ReadUint64Bytes))
 		}
 	case kindGrant:
 		r.array(8)
@@ -143,10 +175,15 @@ func DecodeMessage(b []byte) (*Message, error) {
 		r.array(2)
 		m.Pull = &Pull{Seat: ais.SeatID(read(r, msgp.ReadUint64Bytes))}
 		m.Pull.After = ais.ControlIndex(read(r, msgp.ReadUint64Bytes))
+	case kindAccuse:
+		m.Accuse = &Accuse{Node: ais.NodeID(read(r, msgp.ReadUint64Bytes))}
 	default:
 		if r.err == nil {
 			r.err = ais.Errorf(ais.Invalid, "unknown kind %d", kind)
 		}
+	}
+	if r.err == nil && uint(version) != m.wireVersion() {
+		r.err = ais.Errorf(ais.Invalid, "version %d: want %d for what it says", version, m.wireVersion())
 	}
 	if r.err == nil && len(r.b) > 0 {
 		r.err = ais.Errorf(ais.Invalid, "%d bytes after the end", len(r.b))

@@ -27,6 +27,10 @@ type Config struct {
 	// Start is how this process has started, for the map.
 	Start cmap.Start
 
+	// Stands says that events Stands tell how this target stands with its slots. Without it, the target
+	// is whole and sealed under whatever map it has applied.
+	Stands bool
+
 	// Bootstrap makes a fresh log the first of a new cluster. A node with others to join never does.
 	Bootstrap bool
 
@@ -88,10 +92,12 @@ type Machine struct {
 
 	// The node's own lease.
 	holder     *lease.Holder
-	lives      lease.Lives    // how long leases in force may be
-	began      ais.Instant    // when this process did
-	renewAt    ais.Instant    // when the next renewal is due
-	mapVersion ais.MapVersion // the newest that the holder was told
+	lives      lease.Lives                // how long leases in force may be
+	began      ais.Instant                // when this process did
+	renewAt    ais.Instant                // when the next renewal is due
+	mapVersion ais.MapVersion             // the newest that the holder was told
+	stands     Stands                     // with its slots, as it was told last
+	reported   map[ais.NodeID]ais.Instant // when the primary was told of replicas that do not answer
 
 	// The primary's term. office is nil on a node that is not primary.
 	duties term.Machine
@@ -130,7 +136,8 @@ func New(cfg Config, boot *raftlog.Boot) (*Machine, error) {
 		cfg.SnapshotEvery = snapshotEveryDefault
 	}
 	m := &Machine{cfg: cfg, log: cfg.Logger, seat: boot.Seat, storage: &storage{MemoryStorage: raft.NewMemoryStorage()},
-		seats: map[ais.SeatID]ais.NodeID{boot.Seat: cfg.Node}, tickets: map[control.ProposalID]uint64{}, refused: map[string]uint64{}}
+		seats: map[ais.SeatID]ais.NodeID{boot.Seat: cfg.Node}, tickets: map[control.ProposalID]uint64{}, refused: map[string]uint64{},
+		reported: map[ais.NodeID]ais.Instant{}}
 	if err := m.restore(boot); err != nil {
 		return nil, err
 	}
@@ -241,6 +248,10 @@ func (m *Machine) Step(now ais.Instant, e Event) {
 		if m.presiding() {
 			m.office.judge.Accused(m.now, e.By, e.Node)
 		}
+	case Reports:
+		m.report(e.Node)
+	case Stands:
+		m.stand(e)
 	case Probed:
 		if m.presiding() {
 			m.office.judge.Probed(m.now, e.Node, e.OK)

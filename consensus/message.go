@@ -21,6 +21,7 @@ type Message struct {
 	Grant   *lease.Grant    // the primary's answer
 	Goodbye *Goodbye        // to the primary
 	Pull    *Pull           // to anybody who is ahead
+	Accuse  *Accuse         // to the primary
 }
 
 // forProxies reports whether only a primary, or who may become one, says such a thing. A snapshot is not
@@ -50,6 +51,11 @@ type Goodbye struct {
 type Pull struct {
 	Seat  ais.SeatID       // of the asker
 	After ais.ControlIndex // what it has
+}
+
+// Accuse is the word of a home that a replica of its group does not answer. It is repeated while that lasts.
+type Accuse struct {
+	Node ais.NodeID
 }
 
 // Event is something that a machine is told. Step takes one at a time.
@@ -93,6 +99,14 @@ type (
 	// Accused is the report of By, a home, that a replica of its group does not answer.
 	Accused struct{ By, Node ais.NodeID }
 
+	// Reports is what this node, as a home, says of a replica that does not answer it: the machine tells the
+	// primary.
+	Reports struct{ Node ais.NodeID }
+
+	// Stands is how this target stands with its slots: see lease.Renewal. It is told whenever it has
+	// changed, if Config.Stands says so.
+	Stands struct{ Whole, Sealed ais.MapVersion }
+
 	// Probed is the end of the primary's own write probe of a node.
 	Probed struct {
 		Node ais.NodeID
@@ -113,6 +127,8 @@ func (SetPrimary) event() {}
 func (Heard) event()      {}
 func (Suspected) event()  {}
 func (Accused) event()    {}
+func (Reports) event()    {}
+func (Stands) event()     {}
 func (Probed) event()     {}
 func (Leave) event()      {}
 

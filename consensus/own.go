@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"maps"
 	"time"
 
 	"github.com/seed9b016523/ais"
@@ -22,10 +23,53 @@ func (m *Machine) renew() {
 	}
 	m.renewAt = m.now + renewEvery
 	r := &Renewal{Lease: m.holder.Renew(m.now, m.Map().Version(), m.view.Index())}
+	if m.reads(primary, 2) {
+		r.Lease.Whole, r.Lease.Sealed = m.standing()
+	}
 	if start := m.start(); !known(&start, self) {
 		r.Start = &start
 	}
 	m.send(Message{To: primary, Renewal: r})
+}
+
+// reads reports whether a node's program knows a version of messages.
+func (m *Machine) reads(id ais.NodeID, version uint32) bool {
+	n, ok := m.Map().Node(id)
+	return ok && n.Versions.Wire >= version
+}
+
+// standing is how this target stands with its slots.
+func (m *Machine) standing() (whole, sealed ais.MapVersion) {
+	if m.cfg.Stands {
+		return m.stands.Whole, m.stands.Sealed
+	}
+	return m.Map().Version(), m.Map().Version()
+}
+
+// stand notes how this target stands with its slots, and tells the primary at once what is new.
+func (m *Machine) stand(now Stands) {
+	if m.stands == now {
+		return
+	}
+	m.stands, m.renewAt = now, m.now
+	m.renew()
+}
+
+// reportEvery is how often the primary is told of the same replica.
+const reportEvery = ais.Instant(500 * time.Millisecond)
+
+// report tells the primary of a replica that does not answer.
+func (m *Machine) report(id ais.NodeID) {
+	primary := m.primaryNode()
+	if at, ok := m.reported[id]; ok && m.now-at < reportEvery || primary == 0 || id == m.cfg.Node || !m.reads(primary, 2) {
+		return
+	}
+	if _, ok := m.Map().Node(id); !ok {
+		return
+	}
+	maps.DeleteFunc(m.reported, func(_ ais.NodeID, at ais.Instant) bool { return m.now-at >= reportEvery })
+	m.reported[id] = m.now
+	m.send(Message{To: primary, Accuse: &Accuse{Node: id}})
 }
 
 // followOwnNode looks what a newer state means for this node's lease.

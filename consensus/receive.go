@@ -26,6 +26,8 @@ func (m *Machine) receive(msg *Message) {
 		m.receiveGoodbye(msg.From, msg.Goodbye)
 	case msg.Pull != nil:
 		m.receivePull(msg.From, msg.Pull)
+	case msg.Accuse != nil:
+		m.receiveAccuse(msg.From, msg.Accuse)
 	default:
 		m.refuse("empty")
 	}
@@ -137,6 +139,15 @@ func (m *Machine) receiveGoodbye(from ais.NodeID, g *Goodbye) {
 	}
 	m.office.grantor.GivenBack(from, g.Epoch)
 	m.office.judge.GaveBack(m.now, from, g.Epoch)
+}
+
+// receiveAccuse is for the primary: a home gets no answer from a replica.
+func (m *Machine) receiveAccuse(from ais.NodeID, a *Accuse) {
+	if !m.presiding() {
+		m.refuse("accusation to a node that is not primary")
+		return
+	}
+	m.office.judge.Accused(m.now, from, a.Node)
 }
 
 // hear notes that a newer state than the own is about.

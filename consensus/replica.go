@@ -42,6 +42,10 @@ type Options struct {
 	// Applied gets each newer state before it is shown, and before a lease under it counts. It must not
 	// block; nil is nothing.
 	Applied func(*control.View)
+	// Standing is how this target stands with its slots now (see lease.Renewal). It must not block; it is
+	// asked at each tick, and after StandingChanged. nil is a node that is whole and sealed under whatever
+	// map it has applied: one that holds no objects.
+	Standing func() (whole, sealed ais.MapVersion)
 	// Probe asks a node whether it works, as a writer would; nil: nobody is probed.
 	Probe func(ctx context.Context, id ais.NodeID) error
 }
@@ -58,6 +62,7 @@ type Replica struct {
 
 	events   chan Event    // from the network; full: dropped
 	requests chan func()   // from this process, to run in Run's goroutine
+	standing chan struct{} // StandingChanged was called; full: it will be asked anyway
 	duties   *dutyRunner   // of the term
 	dropped  atomic.Uint64 // events that found the queue full
 	lease    atomic.Int64  // ais.Instant: end of the lease
@@ -74,12 +79,13 @@ const (
 
 // NewReplica makes a replica. It starts nothing; the log belongs to it from now on.
 func NewReplica(o Options) (*Replica, error) {
+	o.Config.Stands = o.Standing != nil
 	m, err := New(o.Config, o.Boot)
 	if err != nil {
 		return nil, err
 	}
 	r := &Replica{opt: o, machine: m, tickets: map[uint64]chan Outcome{}, events: make(chan Event, eventsMax),
-		requests: make(chan func(), requestsMax), done: make(chan struct{})}
+		requests: make(chan func(), requestsMax), standing: make(chan struct{}, 1), done: make(chan struct{})}
 	r.duties = &dutyRunner{opt: o, tell: r.step}
 	r.Newest = control.NewNewest(m.View())
 	s := m.Status()
@@ -114,6 +120,9 @@ func (r *Replica) Run(ctx context.Context) (err error) {
 			return nil
 		case <-ticker.C:
 			r.machine.Step(r.opt.Clock(), Tick{})
+			r.stand()
+		case <-r.standing:
+			r.stand()
 		case e := <-r.events:
 			r.machine.Step(r.opt.Clock(), e)
 			r.drain()
@@ -125,6 +134,27 @@ func (r *Replica) Run(ctx context.Context) (err error) {
 		}
 	}
 }
+
+// stand tells the machine how this target stands.
+func (r *Replica) stand() {
+	if r.opt.Standing == nil {
+		return
+	}
+	whole, sealed := r.opt.Standing()
+	r.machine.Step(r.opt.Clock(), Stands{Whole: whole, Sealed: sealed})
+}
+
+// StandingChanged says that Options.Standing gives something new: the primary is told at once. It never waits.
+func (r *Replica) StandingChanged() {
+	select {
+	case r.standing <- struct{}{}:
+	default:
+	}
+}
+
+// Accuse tells the primary that a replica does not answer this node, a home whose write waits for it. It
+// never waits, and is to be repeated while that lasts: once a second does.
+func (r *Replica) Accuse(id ais.NodeID) { r.Deliver(Reports{Node: id}) }
 
 // drain takes the events that wait, so that one write of the log serves them all.
 func (r *Replica) drain() {

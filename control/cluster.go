@@ -65,6 +65,20 @@ type (
 		ID ais.NodeID `json:"id"`
 	}
 
+	// NodeForget takes a node that serves nothing out of the map by an operator's word that what it holds
+	// is lost, whatever group of the chain it was in, and with it what is configured for it.
+	NodeForget struct {
+		ID ais.NodeID `json:"id"`
+	}
+
+	// NodeUnlease says of nodes in maintenance or decommission that none of their processes holds a lease.
+	NodeUnlease struct {
+		IDs []ais.NodeID `json:"ids"`
+	}
+
+	// MapTouch begins a rebalance though nothing has changed: the same map, one version on.
+	MapTouch struct{}
+
 	// MapSettle says that every copy is whole under a version of the map.
 	MapSettle struct {
 		Version ais.MapVersion `json:"version"`
@@ -98,6 +112,9 @@ func (NodeState) Kind() Kind      { return KindNodeState }
 func (NodeWeight) Kind() Kind     { return KindNodeWeight }
 func (NodeZone) Kind() Kind       { return KindNodeZone }
 func (NodeRemove) Kind() Kind     { return KindNodeRemove }
+func (NodeForget) Kind() Kind     { return KindNodeForget }
+func (NodeUnlease) Kind() Kind    { return KindNodeUnlease }
+func (MapTouch) Kind() Kind       { return KindMapTouch }
 func (MapSettle) Kind() Kind      { return KindMapSettle }
 func (MapCut) Kind() Kind         { return KindMapCut }
 func (PrimaryBegin) Kind() Kind   { return KindPrimaryBegin }
@@ -246,11 +263,39 @@ func (c NodeZone) apply(next *View, _ ais.ControlIndex) (Result, error) {
 func (c NodeRemove) check() error { return nil }
 
 func (c NodeRemove) apply(next *View, _ ais.ControlIndex) (Result, error) {
-	result, err := next.moved(next.nodes.Remove(c.ID))
-	if err == nil && next.set[c.ID.String()] != nil {
-		next.setConfig(c.ID.String(), nil)
+	return next.removed(c.ID, next.nodes.Remove)
+}
+
+// removed takes a node out of the map, and what is configured for it out of the state.
+func (v *View) removed(id ais.NodeID, remove func(ais.NodeID) (*cmap.Map, error)) (Result, error) {
+	result, err := v.moved(remove(id))
+	if err == nil && v.set[id.String()] != nil {
+		v.setConfig(id.String(), nil)
 	}
 	return result, err
+}
+
+func (c NodeForget) check() error { return nil }
+
+func (c NodeForget) apply(next *View, _ ais.ControlIndex) (Result, error) {
+	return next.removed(c.ID, next.nodes.Forget)
+}
+
+func (c NodeUnlease) check() error {
+	if len(c.IDs) == 0 {
+		return ais.Errorf(ais.Invalid, "no node is without a lease")
+	}
+	return nil
+}
+
+func (c NodeUnlease) apply(next *View, _ ais.ControlIndex) (Result, error) {
+	return next.moved(next.nodes.Unlease(c.IDs))
+}
+
+func (c MapTouch) check() error { return nil }
+
+func (c MapTouch) apply(next *View, _ ais.ControlIndex) (Result, error) {
+	return next.moved(next.nodes.Touch())
 }
 
 func (c MapSettle) check() error { return nil }

@@ -41,6 +41,9 @@ const (
 	KindXactionCreate  Kind = "xaction.create"
 	KindXactionUpdate  Kind = "xaction.update"
 	KindXactionForget  Kind = "xaction.forget"
+	KindNodeForget     Kind = "node.forget"
+	KindNodeUnlease    Kind = "node.unlease"
+	KindMapTouch       Kind = "map.touch"
 )
 
 // Command is one change of the control state. Everything that a change needs is in it: applying a

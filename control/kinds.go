@@ -41,6 +41,9 @@ var knownKinds = [...]kindRow{
 	{KindXactionCreate, 1, 1, false, decodeAs[XactionCreate]},
 	{KindXactionUpdate, 1, 1, false, decodeAs[XactionUpdate]},
 	{KindXactionForget, 1, 1, false, decodeAs[XactionForget]},
+	{KindNodeForget, 1, 1, true, decodeAs[NodeForget]},
+	{KindNodeUnlease, 1, 1, true, decodeAs[NodeUnlease]},
+	{KindMapTouch, 1, 1, true, decodeAs[MapTouch]},
 }
 
 func findKind(kind Kind) (kindRow, bool) {

@@ -15,6 +15,10 @@ type Renewal struct {
 	Term       ais.Term         // the highest that the asker knows
 	Map        ais.MapVersion   // applied, durably
 	Control    ais.ControlIndex // applied, durably
+
+	// How a target stands with its slots. Nothing of a lease hangs on it: the primary settles by it.
+	Whole  ais.MapVersion // the newest map under which all that it is to hold is whole here; 0: none
+	Sealed ais.MapVersion // the newest map under which nothing goes on that began under an older one
 }
 
 // Grant is a lease. It counts from Sent, and only once the map and the control state that it names are
