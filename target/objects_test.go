@@ -44,7 +44,7 @@ func TestNamesSpreadOverMountpaths(t *testing.T) {
 	}
 	check(0)
 	for i, m := range r.mounts {
-		p, err := m.store.Load().List(&ais.ListRequest{Bucket: b, Limit: names + 1})
+		p, err := m.store.Load().List(&ais.ListRequest{Bucket: b, Limit: names + 1}, nil)
 		if err != nil || len(p.Entries) != on[i] {
 			t.Fatalf("mountpath %s: holds %d names, %v, want the %d of its slots", m.path.Dir, len(p.Entries), err, on[i])
 		}

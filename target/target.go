@@ -181,12 +181,21 @@ func (t *Target) purge(ctx context.Context, st *volume.Store) {
 			continue
 		}
 		if st.Tombstones() > 0 {
-			if err := st.Purge(0, ais.Slots-1, upTo); err != nil && ctx.Err() == nil && st.Err() == nil {
+			if err := st.Purge(ctx, everySlot(upTo)); err != nil && ctx.Err() == nil && st.Err() == nil {
 				t.opt.Logger.Error("agreeing on a purge", "err", err)
 			}
 		}
 		upTo = t.clock.Stamp()
 	}
+}
+
+// everySlot gives all slots the same stamp.
+func everySlot(upTo ais.Stamp) []volume.SlotStamp {
+	l := make([]volume.SlotStamp, ais.Slots)
+	for i := range l {
+		l[i] = volume.SlotStamp{Slot: ais.Slot(i), UpTo: upTo}
+	}
+	return l
 }
 
 // SetConfig changes the settings of all stores.

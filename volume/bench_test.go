@@ -87,7 +87,7 @@ func BenchmarkList1000(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for b.Loop() {
-		p, err := s.List(&ais.ListRequest{Bucket: &ais.Bucket{ID: testBucket}, Limit: 1000})
+		p, err := s.List(&ais.ListRequest{Bucket: &ais.Bucket{ID: testBucket}, Limit: 1000}, nil)
 		if err != nil || len(p.Entries) != 1000 {
 			b.Fatal(err)
 		}

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/disk"
 )
 
@@ -406,7 +405,7 @@ func (w *world) deleteAll() error {
 // emptyAll vacuums every volume and starts anew, sometimes with a new index. It is done when only
 // system records are left.
 func (w *world) emptyAll() (done bool, err error) {
-	if err := w.s.Purge(0, ais.Slots-1, w.s.opt.Clock.Stamp()); err != nil {
+	if err := w.s.Purge(w.ctx, everySlot(w.s.opt.Clock.Stamp())); err != nil {
 		return false, err
 	}
 	if err := w.s.reap(w.ctx); err != nil {

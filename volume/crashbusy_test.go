@@ -82,7 +82,7 @@ func TestCrashOfABusyStore(t *testing.T) {
 		skip.Store(1 + rng.Int64N(400))
 		<-moments
 		if i%5 == 4 {
-			if err := s.Purge(0, ais.Slots-1, s.opt.Clock.Stamp()); err != nil {
+			if err := s.Purge(t.Context(), everySlot(s.opt.Clock.Stamp())); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -398,7 +398,7 @@ func (l *life) step() error {
 	case 6:
 		return l.vacuumOne(l.rng.IntN(6))
 	case 7:
-		return l.s.Purge(0, ais.Slots-1, l.s.opt.Clock.Stamp())
+		return l.s.Purge(l.ctx, everySlot(l.s.opt.Clock.Stamp()))
 	case 8:
 		l.now += uploadKept
 		return l.s.flushIndex()
@@ -444,7 +444,10 @@ func (l *life) hold() error {
 	n, v := l.m.name(k), modelVersion{data: periodic(l.rng.Uint64(), l.rng.IntN(2000)), known: k.bucket == plainBucket}
 	l.m.begin(k, n.put(v))
 	return l.within(k, func(t *Tx) error {
-		p, err := t.Put(Entry{Payload: v.data, Versioned: !v.known, ModifiedUnix: l.now, Hold: true})
+		p, err := t.Prepare(Entry{Payload: v.data, Versioned: !v.known, ModifiedUnix: l.now})
+		if err == nil {
+			err = p.Write()
+		}
 		if err == nil {
 			v.id, v.known = p.Object.Version, true
 			l.held = append(l.held, heldWrite{k, n.put(v), p})
@@ -478,7 +481,7 @@ func (l *life) giveUpSlot() error {
 			l.m.begin(o, nil)
 		}
 	}
-	err := l.s.GiveUp(l.ctx, slot)
+	err := l.s.GiveUp(l.ctx, slotsOf(slot), nil, 1)
 	for _, o := range names {
 		if err == nil {
 			l.m.end(o, nil)

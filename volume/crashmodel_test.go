@@ -235,7 +235,7 @@ func observeVersions(s *Store, id ais.BucketID, page int, seen map[nameKey]*mode
 	r := ais.ListRequest{Bucket: &ais.Bucket{ID: id}, Versions: true, Limit: page}
 	last := ""
 	for {
-		p, err := s.List(&r)
+		p, err := s.List(&r, nil)
 		if err != nil {
 			return fmt.Errorf("list versions: %w", err)
 		}
@@ -277,7 +277,7 @@ func observeNames(s *Store, id ais.BucketID, page int, seen map[nameKey]*modelNa
 	slices.Sort(want)
 	r := ais.ListRequest{Bucket: &ais.Bucket{ID: id}, Limit: page}
 	for {
-		p, err := s.List(&r)
+		p, err := s.List(&r, nil)
 		if err != nil {
 			return fmt.Errorf("list: %w", err)
 		}
@@ -298,7 +298,7 @@ func observeNames(s *Store, id ais.BucketID, page int, seen map[nameKey]*modelNa
 func observeUploads(s *Store, id ais.BucketID, page int, seen map[nameKey]*modelName) error {
 	r := ais.UploadListRequest{Bucket: &ais.Bucket{ID: id}, Limit: page}
 	for {
-		p, err := s.Uploads(&r)
+		p, err := s.Uploads(&r, nil)
 		if err != nil {
 			return fmt.Errorf("list uploads: %w", err)
 		}

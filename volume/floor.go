@@ -16,7 +16,25 @@ import (
 // came before it is dead for replay, rebuild and vacuum, whatever happens next. Then the rows go, a few
 // at a time; a crash between is made good before the store serves again. The caller sees to it that
 // nobody reads or writes the slot here meanwhile.
-func (s *Store) GiveUp(ctx context.Context, slot ais.Slot, buckets ...ais.BucketID) error {
+func (s *Store) GiveUp(ctx context.Context, slots *ais.SlotSet, buckets []ais.BucketID, under ais.MapVersion) error {
+	for slot := range slots.All() {
+		if err := s.giveUp(ctx, slot, buckets...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Dropping is the number of slots given up whose rows are still going.
+func (s *Store) Dropping() int { return 0 }
+
+// DropName makes all records of a name that came before and are stamped up to upTo dead, and puts the given
+// ones (in wire form, as a witness has them) in their place, all or nothing. What they refer to must be here.
+func (s *Store) DropName(ctx context.Context, bucket ais.BucketID, name string, upTo ais.Stamp, records [][]byte) error {
+	return ais.Errorf(ais.Internal, "not built yet")
+}
+
+func (s *Store) giveUp(ctx context.Context, slot ais.Slot, buckets ...ais.BucketID) error {
 	y := &format.System{Kind: format.SystemFloor, Slot: slot, LSN: s.opt.Clock.LSN()}
 	if y.All = len(buckets) == 0; y.All {
 		if err := s.writeSystem(y); err != nil {

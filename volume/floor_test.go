@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/disk"
 )
 
@@ -20,7 +21,7 @@ func TestGivenUpSlotStaysGone(t *testing.T) {
 	}
 	gone := names[7]
 	slot := b.s.opt.Slot(testBucket, gone)
-	if err := b.s.GiveUp(ctx, slot); err != nil {
+	if err := b.s.GiveUp(ctx, slotsOf(slot), nil, 1); err != nil {
 		t.Fatal(err)
 	}
 	check := func(when string) {
@@ -55,6 +56,24 @@ func TestGivenUpSlotStaysGone(t *testing.T) {
 		t.Errorf("check: got %+v, %v, want records and no findings", r, err)
 	}
 	b.end()
+}
+
+// slotsOf is a set of slots.
+func slotsOf(l ...ais.Slot) *ais.SlotSet {
+	s := &ais.SlotSet{}
+	for _, slot := range l {
+		s.Add(slot)
+	}
+	return s
+}
+
+// everySlot gives all slots the same stamp.
+func everySlot(upTo ais.Stamp) []SlotStamp {
+	l := make([]SlotStamp, ais.Slots)
+	for i := range l {
+		l[i] = SlotStamp{Slot: ais.Slot(i), UpTo: upTo}
+	}
+	return l
 }
 
 // rebuilt starts the store with a new index.

@@ -13,8 +13,8 @@ import (
 // whatever lies in the bucket. A page cut by it is Truncated.
 const seeksMax = 4096
 
-// List gives one page of a bucket in name order.
-func (s *Store) List(r *ais.ListRequest) (*ais.ListPage, error) {
+// List gives one page of a bucket in name order: of the names in slots that keep accepts, nil: of all.
+func (s *Store) List(r *ais.ListRequest, keep func(ais.Slot) bool) (*ais.ListPage, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}

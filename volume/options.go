@@ -67,8 +67,10 @@ type Options struct {
 	// Copies gives the copy count of a bucket: slot logs and digests are kept apart by it. It is asked
 	// while replaying as well as while writing.
 	Copies func(ais.BucketID) uint8
-	Config Config
-	Logger *slog.Logger
+	// MapVersion is the newest cluster map that the target has applied.
+	MapVersion ais.MapVersion
+	Config     Config
+	Logger     *slog.Logger
 	// Events gets what an operator should count; it must not block. May be nil.
 	Events func(Event)
 	// Rebuild: throw the index away and make it anew from the volumes.

@@ -21,7 +21,7 @@ func pageTime(t *testing.T, s *Store, versions bool, after string) time.Duration
 	best := time.Hour
 	for range 7 {
 		began := time.Now()
-		p, err := s.List(&ais.ListRequest{Bucket: &ais.Bucket{ID: testBucket}, Limit: 100, After: after, Versions: versions})
+		p, err := s.List(&ais.ListRequest{Bucket: &ais.Bucket{ID: testBucket}, Limit: 100, After: after, Versions: versions}, nil)
 		if err != nil || len(p.Entries) != 100 {
 			t.Fatalf("list: got %d entries, %v, want 100", len(p.Entries), err)
 		}
@@ -69,7 +69,7 @@ func TestManyVersionsBesideAList(t *testing.T) {
 	r := ais.ListRequest{Bucket: &ais.Bucket{ID: testBucket}, Prefix: "m", Versions: true, Limit: 1000}
 	count := 0
 	for {
-		p, err := s.List(&r)
+		p, err := s.List(&r, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -277,7 +277,7 @@ func TestListPages(t *testing.T) {
 	var got []string
 	after := ""
 	for {
-		p, err := b.s.List(&ais.ListRequest{Bucket: &ais.Bucket{ID: testBucket}, Delimiter: "/", After: after, Limit: 2})
+		p, err := b.s.List(&ais.ListRequest{Bucket: &ais.Bucket{ID: testBucket}, Delimiter: "/", After: after, Limit: 2}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -319,7 +319,7 @@ func TestVersionsOfAName(t *testing.T) {
 				t.Fatalf("version %d: got %v, %v", i, got, err)
 			}
 		}
-		p, err := b.s.List(&ais.ListRequest{Bucket: &ais.Bucket{ID: testBucket}, Versions: true, Limit: 10})
+		p, err := b.s.List(&ais.ListRequest{Bucket: &ais.Bucket{ID: testBucket}, Versions: true, Limit: 10}, nil)
 		if err != nil || len(p.Entries) != 4 || !p.Entries[0].DeleteMarker || !p.Entries[0].Latest || p.Entries[1].Version != ids[2] {
 			t.Fatalf("list versions: got %+v, %v", p, err)
 		}

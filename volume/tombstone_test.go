@@ -57,7 +57,7 @@ func (c *script) delete(name string) {
 
 func (c *script) purge() {
 	c.t.Helper()
-	c.must(c.s.Purge(0, ais.Slots-1, c.s.opt.Clock.Stamp()))
+	c.must(c.s.Purge(c.ctx, everySlot(c.s.opt.Clock.Stamp())))
 }
 
 // newVolume makes the small lane begin a new volume, and gives the one before, sealed.
@@ -294,7 +294,7 @@ func (c *script) completeUpload(name string, id ais.WriteID) {
 
 func (c *script) wantUploads(n int, when string) {
 	c.t.Helper()
-	p, err := c.s.Uploads(&ais.UploadListRequest{Bucket: &ais.Bucket{ID: plainBucket}, Limit: 100})
+	p, err := c.s.Uploads(&ais.UploadListRequest{Bucket: &ais.Bucket{ID: plainBucket}, Limit: 100}, nil)
 	c.must(err)
 	if len(p.Uploads) != n {
 		c.t.Fatalf("%s: got %d open uploads, want %d", when, len(p.Uploads), n)
@@ -423,7 +423,7 @@ func TestGivenUpSlotIsVacuumed(t *testing.T) {
 	c.put("m", noise(2, 200_000))
 	c.newVolume()
 	c.put("other", nil)
-	c.must(c.s.GiveUp(c.ctx, c.s.opt.Slot(plainBucket, "m")))
+	c.must(c.s.GiveUp(c.ctx, slotsOf(c.s.opt.Slot(plainBucket, "m")), nil, 1))
 	c.keep()
 	c.must(audit(c.s))
 	for range 2 {

@@ -12,33 +12,6 @@ import (
 	"github.com/seed9b016523/ais/volume/format"
 )
 
-// CreateUpload opens a multipart upload; it is durable when it returns.
-func (s *Store) CreateUpload(ctx context.Context, bucket ais.BucketID, name string, a ais.Attributes) (*ais.Upload, error) {
-	if err := s.enter(); err != nil {
-		return nil, err
-	}
-	defer s.leave()
-	slot := s.opt.Slot(bucket, name)
-	u := &ais.Upload{ID: s.opt.Clock.Write(), Bucket: bucket, Name: name, InitiatedUnix: s.opt.Now(), Attributes: a}
-	o := &op{copies: s.opt.Copies(bucket), done: make(chan error, 1)}
-	o.meta = format.Meta{ModifiedUnix: u.InitiatedUnix, Attributes: a}
-	o.rec = format.Record{Type: format.TypeUpload, Slot: slot, Bucket: bucket, LSN: s.opt.Clock.LSN(), Key: []byte(name), Write: u.ID}
-	o.rec.Meta = format.AppendMeta(nil, &o.meta)
-	if len(o.rec.Meta) > ais.MetadataMax {
-		return nil, ais.Errorf(ais.Invalid, "metadata of %d bytes: at most %d", len(o.rec.Meta), ais.MetadataMax)
-	}
-	if err := s.admit(o.rec.Size()); err != nil {
-		return nil, err
-	}
-	o.rec.Modified = s.slots.stamp(slot, s.opt.Clock)
-	o.stamped = true
-	o.seal()
-	if err := s.submit(o); err != nil {
-		return nil, err
-	}
-	return u, nil
-}
-
 func noUpload(id ais.WriteID) error {
 	return ais.NounErrorf(ais.NotFound, ais.NounUpload, "no open upload %s", id)
 }
@@ -102,41 +75,6 @@ func (s *Store) recordAt(p place) (format.Record, error) {
 		s.event(Event{Kind: EventCorruptRead, Volume: f.id, Offset: p.Off, Err: err})
 	}
 	return rec, err
-}
-
-// PutPart names a staged payload as a part of an open upload; a part of that number before it dies.
-func (s *Store) PutPart(ctx context.Context, bucket ais.BucketID, name string, id ais.WriteID, number int, g *Staged, tag ais.ETag, sum ais.Checksum) (ais.PartInfo, error) {
-	if err := s.enter(); err != nil {
-		return ais.PartInfo{}, err
-	}
-	defer s.leave()
-	key := latchKey{0, string(id[:])}
-	if err := s.latches.lock(ctx, key); err != nil {
-		return ais.PartInfo{}, err
-	}
-	defer s.latches.unlock(key)
-	if _, err := s.openUpload(bucket, name, id); err != nil {
-		return ais.PartInfo{}, err
-	}
-	info := ais.PartInfo{Number: number, Size: g.size, ETag: tag, Checksum: sum, ModifiedUnix: s.opt.Now()}
-	slot := s.opt.Slot(bucket, name)
-	o := &op{copies: s.opt.Copies(bucket), done: make(chan error, 1)}
-	o.meta = format.Meta{ModifiedUnix: info.ModifiedUnix, Upload: id, PartNumber: uint32(number),
-		Attributes: ais.Attributes{ETag: tag, Checksum: sum}}
-	o.rec = format.Record{Type: format.TypePart, Slot: slot, Bucket: bucket, LSN: s.opt.Clock.LSN(), Key: []byte(name),
-		Write: g.write, Logical: uint64(g.size)}
-	o.rec.Meta = format.AppendMeta(nil, &o.meta)
-	if err := s.admit(o.rec.Size()); err != nil {
-		return ais.PartInfo{}, err
-	}
-	o.rec.Modified = s.slots.stamp(slot, s.opt.Clock)
-	o.stamped = true
-	o.seal()
-	if err := s.submit(o); err != nil {
-		return ais.PartInfo{}, err
-	}
-	g.Taken()
-	return info, nil
 }
 
 // Parts gives up to limit parts of an open upload with numbers above after, and whether there are more.
@@ -236,24 +174,9 @@ func (c *Completion) Part(number int) (ais.PartInfo, format.CommitPart, bool) {
 			Number: uint32(number), ETag: p.ETag, Checksum: p.Checksum}, true
 }
 
-// Abort closes an upload without an object; its parts die. Aborting an upload twice is NotFound.
-func (t *Tx) Abort(ctx context.Context, id ais.WriteID) error {
-	s := t.s
-	key := latchKey{0, string(id[:])}
-	if err := s.latches.lock(ctx, key); err != nil {
-		return err
-	}
-	defer s.latches.unlock(key)
-	if _, err := s.openUpload(t.bucket, t.name, id); err != nil {
-		return err
-	}
-	o := t.uploadTomb(id, false, ais.Stamp{}, nil, false)
-	o.done = make(chan error, 1)
-	return s.submit(o)
-}
-
-// Uploads gives one page of the open uploads of a bucket, by name, then id.
-func (s *Store) Uploads(r *ais.UploadListRequest) (*ais.UploadPage, error) {
+// Uploads gives one page of the open uploads of a bucket, by name, then id: of the names in slots that keep
+// accepts, nil: of all.
+func (s *Store) Uploads(r *ais.UploadListRequest, keep func(ais.Slot) bool) (*ais.UploadPage, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}

@@ -135,10 +135,27 @@ func (s *Store) purgedTo() ais.Stamp {
 	return ais.Stamp{}
 }
 
-// Purge records that the tombstones of a range of slots up to a stamp are needed by nobody: every copy
-// is whole, and nothing older can come from elsewhere. Vacuum then lets them go.
-func (s *Store) Purge(from, to ais.Slot, upTo ais.Stamp) error {
-	return s.writeSystem(&format.System{Kind: format.SystemPurge, From: from, To: to, UpTo: upTo})
+// SlotStamp is a stamp of one slot.
+type SlotStamp struct {
+	Slot ais.Slot
+	UpTo ais.Stamp
+}
+
+// Purge records durably, in one record, that the tombstones of slots up to a stamp each are needed by
+// nobody: every copy is whole, and nothing older can come from elsewhere. Vacuum then lets them go.
+func (s *Store) Purge(ctx context.Context, l []SlotStamp) error {
+	for from := 0; from < len(l); {
+		to := from
+		for to+1 < len(l) && l[to+1].Slot == l[to].Slot+1 && l[to+1].UpTo == l[from].UpTo {
+			to++
+		}
+		err := s.writeSystem(&format.System{Kind: format.SystemPurge, From: l[from].Slot, To: l[to].Slot, UpTo: l[from].UpTo})
+		if err != nil {
+			return err
+		}
+		from = to + 1
+	}
+	return nil
 }
 
 // move is one record that vacuum has looked at.
