@@ -50,6 +50,7 @@ const (
 	NounMarker   Noun = "delete-marker"
 	NounKey      Noun = "access-key"
 	NounConfig   Noun = "config-key"
+	NounPayload  Noun = "payload" // bytes that a record refers to are not here
 )
 
 // Error is the one error shape. Message is for people; Kind and Noun are for programs.

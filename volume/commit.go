@@ -152,7 +152,7 @@ func (b *batch) applyOp(o *op) error {
 	o.file.indexed(o.at)
 	b.touch(o.file)
 	if o.stamped {
-		b.s.slots.landed(o.rec.Slot, o.rec.Modified)
+		b.s.slots.landed(slotKey{o.rec.Slot, o.copies}, o.rec.Modified)
 	}
 	b.s.unflushed.Add(o.at.To - o.at.From)
 	return err

@@ -137,7 +137,7 @@ func (s *Store) writeGroup(group []*op) {
 func (s *Store) abandon(o *op) {
 	for ; o != nil; o = o.also {
 		if o.stamped {
-			s.slots.landed(o.rec.Slot, o.rec.Modified)
+			s.slots.landed(slotKey{o.rec.Slot, o.copies}, o.rec.Modified)
 		}
 	}
 }

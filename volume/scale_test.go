@@ -95,7 +95,7 @@ func manyVersions(t *testing.T, s *Store, name string, n int) {
 		for range min(groupOps, n-from) {
 			o := &op{copies: 1, stamped: true}
 			o.rec = format.Record{Type: format.TypePut, Slot: slot, Bucket: testBucket, LSN: s.opt.Clock.LSN(), Key: []byte(name)}
-			o.rec.Modified = s.slots.stamp(slot, s.opt.Clock)
+			o.rec.Modified = s.slots.stamp(slotKey{slot, 1}, s.opt.Clock)
 			o.seal()
 			if len(ops) > 0 {
 				ops[len(ops)-1].also = o // a chain is applied by a batch that reads its own writes

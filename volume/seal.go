@@ -268,15 +268,19 @@ func (s *Store) finishRecovery() error {
 			continue
 		}
 		t := &Tx{s: s, bucket: u.Bucket, name: u.Name, slot: u.Slot}
-		o := t.uploadTomb(id, false, ais.Stamp{}, nil, false)
+		var became *completion
 		if u.State == uploadCompleted {
 			made, err := t.madeBy(u.Modified)
 			if err != nil {
 				return err
 			}
-			o = t.uploadTomb(id, true, u.Modified, &format.Meta{Attributes: made.Attributes}, !made.Version.IsNull())
+			became = &completion{u.Modified, made.Attributes, !made.Version.IsNull()}
 		}
-		o.done = make(chan error, 1)
+		o := t.uploadTomb(id, became)
+		// The stamp is not noted as on its way: landing, it would make all before it count as stable.
+		o.rec.Modified, o.rec.LSN = s.opt.Clock.Stamp(), s.opt.Clock.LSN()
+		o.rec.Meta = format.AppendMeta(nil, &o.meta)
+		o.seal()
 		if err := s.submit(o); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 
 	"github.com/zeebo/xxh3"
@@ -15,7 +16,8 @@ import (
 type Digest struct {
 	Sum   [2]uint64
 	Count uint64
-	// Stable: every entry stamped up to it is applied here, and none below it is still on its way.
+	// Stable: every entry of the slot stamped up to it is on all copies, as the home says, or as this store
+	// found where it was the home itself.
 	Stable ais.Stamp
 }
 
@@ -30,45 +32,106 @@ type slotKey struct {
 type slotTable struct {
 	mu       sync.Mutex
 	digests  map[slotKey]*slotState
-	inflight map[ais.Slot][]ais.Stamp
+	inflight map[slotKey][]ais.Stamp // stamps drawn here whose records are in no index yet
 }
 
 type slotState struct {
 	Digest
 	newest ais.Stamp
-	dirty  bool
+	drawn  ais.Stamp // the newest stamp drawn here that has landed
+	home   ais.Stamp // every stamp drawn here up to it has landed
+	dirty  bool      // the committer is about to write the digest
+	moved  bool      // Stable has moved since the digest was written
 }
 
 func newSlotTable() *slotTable {
-	return &slotTable{digests: make(map[slotKey]*slotState), inflight: make(map[ais.Slot][]ais.Stamp)}
+	return &slotTable{digests: make(map[slotKey]*slotState), inflight: make(map[slotKey][]ais.Stamp)}
 }
 
 // stamp draws a stamp and notes it as on its way in one step, so that stable never passes it.
-func (t *slotTable) stamp(slot ais.Slot, c *Clock) ais.Stamp {
+func (t *slotTable) stamp(k slotKey, c *Clock) ais.Stamp {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := c.Stamp()
-	t.inflight[slot] = append(t.inflight[slot], s)
+	t.inflight[k] = append(t.inflight[k], s)
 	return s
 }
 
-// landed takes a stamp off the list of those on their way.
-func (t *slotTable) landed(slot ais.Slot, s ais.Stamp) {
+// landed takes a stamp off the list of those on their way: its record is in the index, or will never be.
+func (t *slotTable) landed(k slotKey, s ais.Stamp) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l := t.inflight[slot]
-	for i := range l {
-		if l[i] == s {
-			l[i] = l[len(l)-1]
-			l = l[:len(l)-1]
+	l := t.inflight[k]
+	i := slices.Index(l, s)
+	if i < 0 {
+		return
+	}
+	l[i] = l[len(l)-1]
+	if l = l[:len(l)-1]; len(l) == 0 {
+		delete(t.inflight, k)
+	} else {
+		t.inflight[k] = l
+	}
+	st := t.state(k)
+	if st.drawn.Less(s) {
+		st.drawn = s
+	}
+	to := st.drawn
+	for _, x := range l {
+		if b := before(x); b.Less(to) {
+			to = b
+		}
+	}
+	if st.home.Less(to) {
+		st.home = to
+		t.raise(st, to)
+	}
+}
+
+// before is the greatest stamp that is older than s.
+func before(s ais.Stamp) ais.Stamp {
+	for i := len(s) - 1; i >= 0; i-- {
+		s[i]--
+		if s[i] != 0xff {
 			break
 		}
 	}
-	if len(l) == 0 {
-		delete(t.inflight, slot)
-	} else {
-		t.inflight[slot] = l
+	return s
+}
+
+// raise moves Stable forward; the caller holds mu.
+func (t *slotTable) raise(st *slotState, to ais.Stamp) {
+	if st.Stable.Less(to) {
+		st.Stable = to
+		st.moved = true
 	}
+}
+
+// SetStable takes from the home of a slot that every entry of it stamped up to v is on the whole group. An
+// older stamp than is known changes nothing. It is kept in memory, goes to disk with the slot's next digest
+// or at a clean end, and may be older after a crash.
+func (s *Store) SetStable(slot ais.Slot, copies uint8, v ais.Stamp) {
+	t := s.slots
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.raise(t.state(slotKey{slot, copies}), v)
+}
+
+// Stable is the newest that SetStable was told, or HomeStable if that is newer.
+func (s *Store) Stable(slot ais.Slot, copies uint8) ais.Stamp {
+	return s.slots.get(slotKey{slot, copies}).Stable
+}
+
+// HomeStable is up to which stamp all that was stamped here in this life of the process is visible, or was
+// given up: zero if nothing was.
+func (s *Store) HomeStable(slot ais.Slot, copies uint8) ais.Stamp {
+	t := s.slots
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if st := t.digests[slotKey{slot, copies}]; st != nil {
+		return st.home
+	}
+	return ais.Stamp{}
 }
 
 func (t *slotTable) state(k slotKey) *slotState {
@@ -103,17 +166,26 @@ func (t *slotTable) change(k slotKey, hash [2]uint64, modified ais.Stamp, sign i
 	return first
 }
 
-// settle brings stable up to date and returns the digest to be written. The stamps that the batch
-// carries have landed.
+// settle returns the digest to be written.
 func (t *slotTable) settle(k slotKey) Digest {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	st := t.state(k)
-	st.dirty = false
-	if len(t.inflight[k.slot]) == 0 {
-		st.Stable = st.newest
-	}
+	st.dirty, st.moved = false, false
 	return st.Digest
+}
+
+// movedSlots gives the slots whose Stable has moved since their digest was written.
+func (t *slotTable) movedSlots() []slotKey {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var l []slotKey
+	for k, st := range t.digests {
+		if st.moved {
+			l = append(l, k)
+		}
+	}
+	return l
 }
 
 func (t *slotTable) get(k slotKey) Digest {

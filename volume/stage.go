@@ -30,6 +30,7 @@ type Staged struct {
 	ops      []*op // appended, not yet applied
 	done     bool
 	err      error // the store takes no more writes
+	tee      func(write ais.WriteID, sequence uint32, record []byte) error
 }
 
 // Stage begins the payload of an object (or part) of that name.
@@ -38,6 +39,14 @@ func (s *Store) Stage(bucket ais.BucketID, name string) *Staged {
 	if g.err = s.enter(); g.err != nil {
 		g.done = true
 	}
+	return g
+}
+
+// StageTee is Stage for a body that other copies get too: tee is given each extent in wire form when it has
+// been appended here. The record is valid until tee returns; an error of it ends the body.
+func (s *Store) StageTee(bucket ais.BucketID, name string, tee func(write ais.WriteID, sequence uint32, record []byte) error) *Staged {
+	g := s.Stage(bucket, name)
+	g.tee = tee
 	return g
 }
 
@@ -117,6 +126,12 @@ func (g *Staged) extent(ctx context.Context, body io.Reader) (more bool, err err
 		return false, appendErr
 	}
 	g.ops = append(g.ops, &op{rec: r, file: f, at: at})
+	if g.tee != nil {
+		format.Place(buf[:head], 0, 0, 0)
+		if e := g.tee(g.write, g.sequence, buf[:end]); e != nil {
+			return false, e
+		}
+	}
 	g.size += int64(n)
 	g.sequence++
 	return err == nil, nil
