@@ -43,6 +43,9 @@ func goldenMessages() []struct {
 			"94 01 00 02 98 05 06 01 00 00 00 00 c4bf " + hex.EncodeToString([]byte(
 				`{"id":"0000000000000005","epoch":6,"seat":"0000000000000007","addresses":{"public":"p:1","cluster":"c:2","gossip":"g:3"},`+
 					`"versions":{"format":1,"wire":2,"command":3,"program":"x"},"weight":8}`))},
+		{"renewal of a target", Message{Generation: 1, Renewal: &Renewal{Lease: lease.Renewal{Node: 5, Epoch: 6, Sent: 1, Map: 9, Whole: 0x1234, Sealed: 8}}},
+			"94 02 01 02 9a 05 06 01 00 00 09 00 c400 cd1234 08"},
+		{"accusation", Message{Generation: 1, Accuse: &Accuse{Node: 0x1122334455667788}}, "94 02 01 06 cf1122334455667788"},
 		{"grant", Message{Generation: 0xffff, Grant: &lease.Grant{Node: l.Node, Epoch: l.Epoch, Sent: l.Sent, Generation: 3, Term: 4, Map: 5, Control: l.Control, Life: 6 * time.Second}},
 			"94 01 cdffff 03 98 cf1122334455667788 ce01020304 d300000a0b0c0d0e0f 03 04 05 ce00010203 d30000000165a0bc00"},
 		{"goodbye", Message{Generation: 2, Goodbye: &Goodbye{Epoch: 0xffffffff}}, "94 01 02 04 ceffffffff"},
@@ -117,12 +120,16 @@ func TestRefusedMessages(t *testing.T) {
 		{"no array", "01", "message"},
 		{"an array of three", "93 01 01 04", "array of 3: want 4"},
 		{"an array of five", "95 01 01 04 01 01", "array of 5: want 4"},
-		{"the next version", "94 02 01 04 01", "version 2"},
+		{"the next version", "94 03 01 04 01", "version 3"},
 		{"version 0", "94 00 01 04 01", "version 0"},
 		{"a version below zero", "94 ff 01 04 01", "message"},
 		{"a generation of 17 bits", "94 01 ce00010000 04 01", "overflow"},
 		{"kind 0", "94 01 01 00 01", "unknown kind 0"},
-		{"kind 6", "94 01 01 06 01", "unknown kind 6"},
+		{"kind 7", "94 02 01 07 01", "unknown kind 7"},
+		{"an accusation of version 1", "94 01 01 06 01", "version 1: want 2"},
+		{"a goodbye of version 2", "94 02 01 04 01", "version 2: want 1"},
+		{"a renewal of version 2 that says nothing of slots", "94 02 01 02 9a 01 01 01 01 01 01 01 c400 00 00", "version 2: want 1"},
+		{"a renewal of version 2 with eight", "94 02 01 02 98 01 01 01 01 01 01 01 c400", "array of 8: want 10"},
 		{"an epoch of 33 bits", "94 01 01 04 cf0000000100000000", "overflow"},
 		{"a renewal of seven", "94 01 01 02 97 01 01 01 01 01 01 01", "array of 7: want 8"},
 		{"a pull of three", "94 01 01 05 93 01 01 01", "array of 3: want 2"},
@@ -210,11 +217,15 @@ func drawRaft(t *rapid.T) *raftpb.Message {
 
 func drawMessage(t *rapid.T) *Message {
 	m := &Message{Generation: ais.Generation(rapid.Uint16().Draw(t, "sender's generation"))}
-	switch rapid.IntRange(1, 5).Draw(t, "kind") {
+	switch rapid.IntRange(1, 6).Draw(t, "kind") {
 	case kindRaft:
 		m.Raft = drawRaft(t)
 	case kindRenewal:
 		m.Renewal = &Renewal{Lease: drawHead(t)}
+		if rapid.Bool().Draw(t, "of a target") {
+			m.Renewal.Lease.Whole = ais.MapVersion(rapid.Uint64().Draw(t, "whole"))
+			m.Renewal.Lease.Sealed = ais.MapVersion(rapid.Uint64().Draw(t, "sealed"))
+		}
 		if rapid.Bool().Draw(t, "new process") {
 			m.Renewal.Start = &cmap.Start{ID: m.Renewal.Lease.Node, Epoch: m.Renewal.Lease.Epoch, Seat: ais.SeatID(rapid.Uint64().Draw(t, "seat")),
 				Addresses: cmap.Addresses{Public: rapid.String().Draw(t, "public")}, Weight: rapid.Uint32().Draw(t, "weight")}
@@ -225,6 +236,8 @@ func drawMessage(t *rapid.T) *Message {
 			Life: time.Duration(rapid.Int64().Draw(t, "life"))}
 	case kindGoodbye:
 		m.Goodbye = &Goodbye{Epoch: ais.Epoch(rapid.Uint32().Draw(t, "epoch"))}
+	case kindAccuse:
+		m.Accuse = &Accuse{Node: ais.NodeID(rapid.Uint64().Draw(t, "accused"))}
 	case kindPull:
 		m.Pull = &Pull{Seat: ais.SeatID(rapid.Uint64().Draw(t, "seat")), After: ais.ControlIndex(rapid.Uint64().Draw(t, "after"))}
 	}

@@ -27,6 +27,9 @@ func (m *Machine) propose(p Propose) {
 		return
 	}
 	err := control.CheckLevel(m.view, p.Command)
+	if err == nil {
+		err = control.CheckState(m.view, p.Command)
+	}
 	if join, ok := p.Command.(control.NodeJoin); ok && err == nil {
 		err = m.checkJoin(&join.Node)
 	}

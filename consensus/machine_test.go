@@ -29,6 +29,7 @@ type rig struct {
 	quietly bool      // machines log nothing
 	roles   ais.Roles // of nodes that are added from now on; 0: proxy and target
 	level   uint32    // of commands that they know; 0: all that there are
+	stands  bool      // events tell how they stand with their slots; else they are whole at once
 }
 
 type member struct {
@@ -80,7 +81,7 @@ func (r *rig) start(m *member, bootstrap bool) {
 		r.t.Fatal(err)
 	}
 	m.epoch++
-	m.machine, err = New(Config{Node: m.id, Roles: m.roles, Epoch: m.epoch, Start: m.start(), Bootstrap: bootstrap,
+	m.machine, err = New(Config{Node: m.id, Roles: m.roles, Epoch: m.epoch, Start: m.start(), Bootstrap: bootstrap, Stands: r.stands,
 		Random: rand.New(rand.NewPCG(uint64(m.id), uint64(m.epoch))), Logger: logger}, m.boot)
 	if err != nil {
 		r.t.Fatal(err)
@@ -98,7 +99,7 @@ func start(id ais.NodeID) cmap.Start {
 }
 
 func (m *member) start() cmap.Start {
-	s := cmap.Start{ID: m.id, Versions: cmap.Versions{Command: m.level}, Addresses: cmap.Addresses{Cluster: fmt.Sprintf("h%d:1", m.id)}}
+	s := cmap.Start{ID: m.id, Versions: cmap.Versions{Wire: WireVersion, Command: m.level}, Addresses: cmap.Addresses{Cluster: fmt.Sprintf("h%d:1", m.id)}}
 	if m.roles.Has(ais.RoleTarget) {
 		s.Weight = 10
 	}

@@ -37,12 +37,12 @@ type office struct {
 	starts      map[ais.NodeID]cmap.Start // of processes that the map does not know yet
 	startsSince ais.Instant               // when the first of them came
 
-	why         map[ais.NodeID]string         // the reason of the last verdict on a node
-	seen        map[ais.NodeID]ais.Instant    // when a node's renewal came last
-	applied     map[ais.NodeID]ais.MapVersion // the newest map that a node said to have applied
-	heard       map[ais.SeatID]ais.Instant    // when Raft had a message from the seat
-	snapshots   map[ais.SeatID]ais.Instant    // on their way since
-	confPending ais.Instant                   // a change of the members is under way since; 0 if none
+	why         map[ais.NodeID]string      // the reason of the last verdict on a node
+	seen        map[ais.NodeID]ais.Instant // when a node's renewal came last
+	stands      map[ais.NodeID]standing    // how a target stands with its slots
+	heard       map[ais.SeatID]ais.Instant // when Raft had a message from the seat
+	snapshots   map[ais.SeatID]ais.Instant // on their way since
+	confPending ais.Instant                // a change of the members is under way since; 0 if none
 	rival       rival
 	handover    ais.NodeID  // who is to be primary; 0: nobody
 	handoverBy  ais.Instant // until when that is tried
@@ -106,7 +106,7 @@ func (m *Machine) followRole(s *raft.SoftState) {
 
 // enterOffice begins a term.
 func (m *Machine) enterOffice() {
-	o := &office{term: m.term, starts: map[ais.NodeID]cmap.Start{}, why: map[ais.NodeID]string{}, seen: map[ais.NodeID]ais.Instant{}, applied: map[ais.NodeID]ais.MapVersion{},
+	o := &office{term: m.term, starts: map[ais.NodeID]cmap.Start{}, why: map[ais.NodeID]string{}, seen: map[ais.NodeID]ais.Instant{}, stands: map[ais.NodeID]standing{},
 		heard: map[ais.SeatID]ais.Instant{}, snapshots: map[ais.SeatID]ais.Instant{}}
 	o.elected = m.now
 	for seat := range m.seats {
@@ -284,31 +284,22 @@ func (m *Machine) decide() {
 			m.proposeOwn(control.NodeState{Changes: changes})
 			return
 		}
+		if ids := m.unleased(); len(ids) > 0 {
+			m.proposeOwn(control.NodeUnlease{IDs: ids})
+			return
+		}
+		if id := m.drained(); id != 0 {
+			m.proposeOwn(control.NodeRemove{ID: id})
+			return
+		}
 	}
-	if m.mayMoveSettled() {
-		m.proposeOwn(control.MapSettle{Version: m.Map().Version()})
+	if c := m.settlement(); c != nil {
+		m.proposeOwn(c)
 		return
 	}
 	if level := lowestCommand(m.Map()); level > m.view.Level() && control.Level > m.view.Level() {
 		m.proposeOwn(control.ClusterLevel{Level: min(level, control.Level)})
 	}
-}
-
-// mayMoveSettled reports whether the newest map may be settled for nothing: it deals the slots as the settled
-// one does, and every target is there and has said that it has applied it. Until then one may serve, under a
-// lease, what it was given by a map between: the chain must tell the others to wait for that one.
-func (m *Machine) mayMoveSettled() bool {
-	// In a generation that was begun by force nothing is settled until every target has said what it holds.
-	if !m.Map().AsSettled() || m.Map().Settled() == m.Map().Version() || m.Map().Settled() == 0 {
-		return false
-	}
-	for _, t := range m.Map().Targets() {
-		if t.State != cmap.Out && m.office.applied[t.ID] < m.Map().Version() {
-			return false
-		}
-	}
-	_, err := m.Map().Settle(m.Map().Version())
-	return err == nil
 }
 
 // verdicts is what the judge has decided, as changes of the map.

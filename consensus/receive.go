@@ -108,7 +108,7 @@ func (m *Machine) receiveRenewal(from ais.NodeID, r *Renewal) {
 	}
 	if a.ShowsLife() {
 		o.seen[from] = m.now
-		o.applied[from] = max(o.applied[from], r.Lease.Map)
+		o.noteStanding(&r.Lease)
 		o.judge.Renewed(m.now, from, r.Lease.Epoch)
 	}
 	if r.Start != nil && a.ShowsLife() {

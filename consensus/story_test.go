@@ -349,6 +349,9 @@ func (s *story) lookAtNodes(newest *Machine) {
 		state := "not in the map"
 		if n, ok := newest.Map().Node(id); ok {
 			state = fmt.Sprintf("%s, epoch %d", n.State, n.Epoch)
+			if n.Unleased {
+				state += ", without a lease"
+			}
 		}
 		if old := s.seen.nodes[id]; old != state && (old != "" || state != "not in the map") {
 			s.tell("%s: %s", name(id), state)

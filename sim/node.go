@@ -97,7 +97,7 @@ func (n *node) addresses() cmap.Addresses {
 }
 
 func versions() cmap.Versions {
-	return cmap.Versions{Format: 1, Wire: 1, Command: control.Level, Program: "sim"}
+	return cmap.Versions{Format: 1, Wire: 2, Command: control.Level, Program: "sim"}
 }
 
 // start starts a process, as the node does: the log is opened, a damaged one set aside; with a new log the
