@@ -85,6 +85,12 @@ func (p *point) appendGroup(group []ais.NodeID, slot ais.Slot, copies int) []ais
 	return group
 }
 
+// SettledGroup is the group of a slot under the settled map, or under that which was settled before the
+// generation began.
+func (m *Map) SettledGroup(slot ais.Slot, copies int) []ais.NodeID {
+	return m.chain.points[0].appendGroup(nil, slot, copies)
+}
+
 // SettledHome is the first rank of a slot under the membership of the settled map, or of that which was
 // settled before the generation began; whatever its state.
 func (m *Map) SettledHome(slot ais.Slot) (ais.NodeID, bool) {

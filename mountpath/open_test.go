@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -107,7 +108,7 @@ func TestFirstStartThenLaterStarts(t *testing.T) {
 			t.Errorf("mountpath %d: got %s %s (%v, behind %v), want %s %s, serving", i, p.ID, p.Dir, p.Err(), p.Behind, q.ID, q.Dir)
 		}
 	}
-	if first.slots != second.slots {
+	if !slices.Equal(first.ranks, second.ranks) {
 		t.Error("slots lie elsewhere after a restart")
 	}
 	if got := second.Paths()[1].Data(); got != "/d2/.ais" {
@@ -266,7 +267,7 @@ func TestMissingMember(t *testing.T) {
 	if s.Paths()[0].Err() != nil || !ais.IsKind(s.Paths()[1].Err(), ais.Unavailable) {
 		t.Errorf("without /d2: got errors %v and %v, want /d1 to serve and /d2 to be unavailable", s.Paths()[0].Err(), s.Paths()[1].Err())
 	}
-	if s.slots != whole.slots {
+	if !slices.Equal(s.ranks, whole.ranks) {
 		t.Error("slots moved because a member is missing")
 	}
 	if names, err := m.List("/d2"); err != nil || len(names) != 0 {

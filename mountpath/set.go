@@ -16,7 +16,8 @@ type Set struct {
 	target  ais.TargetID
 	epoch   ais.Epoch
 	paths   []*Path
-	slots   [ais.Slots]uint8 // index into paths
+	ranks   []uint8 // indexes into paths, width of them for each slot
+	width   int
 	locks   []io.Closer
 }
 
@@ -52,8 +53,16 @@ func newSet(o *Options, d *decision) *Set {
 		s.paths = append(s.paths, p)
 		candidates[i] = cmap.Candidate{ID: uint64(p.ID), Weight: p.Weight}
 	}
-	for slot := range s.slots {
-		s.slots[slot] = uint8(cmap.Best(uint64(slot), candidates))
+	s.width = min(len(s.paths), ais.CopiesMax)
+	s.ranks = make([]uint8, 0, ais.Slots*s.width)
+	left := make([]cmap.Candidate, len(candidates))
+	for slot := range uint64(ais.Slots) {
+		copy(left, candidates)
+		for range s.width {
+			best := max(cmap.Best(slot, left), 0)
+			left[best].Weight = 0
+			s.ranks = append(s.ranks, uint8(best))
+		}
 	}
 	return s
 }
@@ -73,7 +82,11 @@ func (s *Set) Paths() []*Path { return s.paths }
 
 // Of is the index in Paths of the mountpath on which a slot lies. It may be one that does not serve:
 // then the slot is unavailable, for it lies nowhere else.
-func (s *Set) Of(slot ais.Slot) int { return int(s.slots[slot]) }
+func (s *Set) Of(slot ais.Slot) int { return int(s.ranks[int(slot)*s.width]) }
+
+// Order are the indexes in Paths of the mountpaths to which a slot goes: the first is Of, the others get the
+// further copies of a slot that this target is to hold more than one of. At most CopiesMax. It belongs to the set.
+func (s *Set) Order(slot ais.Slot) []uint8 { return s.ranks[int(slot)*s.width : (int(slot)+1)*s.width] }
 
 // Close gives the locks back. The stores on the mountpaths must be closed before.
 func (s *Set) Close() error {
