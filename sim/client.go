@@ -137,7 +137,7 @@ const joinAgain = time.Second
 // process that it is.
 func (n *node) join() {
 	w := n.w
-	if !n.inMap() && n.wanted {
+	if !n.inMap() && n.wanted && !n.drained {
 		if contact := w.contact(n); contact != nil {
 			life := n.life
 			o := w.propose(-1, contact, control.NodeJoin{Node: n.describe()}, nil)

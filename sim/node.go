@@ -53,6 +53,7 @@ type node struct {
 	lease   ais.Instant    // end of the lease on the own clock, as the process has published it
 	tickets map[uint64]func(consensus.Outcome)
 	ticket  uint64
+	drained bool // it has seen that it is planned out: it does not join anew
 	held    bool // waits to begin a new generation: nobody starts it
 
 	fenceDelay time.Duration // how long the duty Fence takes
@@ -122,7 +123,7 @@ func (n *node) start() {
 	n.started++
 	n.life++
 	n.state = running
-	n.seat, n.fresh, n.view, n.lease = boot.Seat, boot.Fresh, nil, 0
+	n.seat, n.fresh, n.view, n.lease, n.drained = boot.Seat, boot.Fresh, nil, 0, false
 	n.inbox, n.ticking, n.writing, n.tickets = nil, false, nil, map[uint64]func(consensus.Outcome){}
 	if boot.Fresh {
 		n.mirror = &journal{seat: boot.Seat}
@@ -265,6 +266,9 @@ func (n *node) drain() {
 	}
 	if e.View != nil {
 		n.view = e.View
+		if d, ok := e.View.Map().Node(n.id); ok {
+			n.drained = d.State == cmap.Decommission
+		}
 		w.see(viewed{n, e.View})
 	}
 	for _, o := range e.Outcomes {

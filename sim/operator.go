@@ -21,7 +21,6 @@ type operator struct {
 func startOperator(w *world, until, pace time.Duration) *operator {
 	o := &operator{w: w, until: until, pace: pace}
 	o.next()
-	o.settleOften()
 	if w.rng.IntN(4) == 0 {
 		o.waver()
 	}
@@ -57,6 +56,8 @@ func (o *operator) act() {
 		o.propose(control.ConfigSet{Values: map[string]string{string(control.ClusterOutAfter): after}})
 	case draw < 57:
 		o.propose(control.ConfigSet{Values: map[string]string{string(control.ClusterBrake): fmt.Sprintf("%d%%", 10+w.rng.IntN(90))}})
+	case draw < 59:
+		o.propose(control.MapTouch{})
 	case draw < 65 && n.roles.Has(ais.RoleTarget):
 		o.propose(control.NodeWeight{Changes: []cmap.WeightChange{{ID: n.id, Weight: 1 + w.rng.Uint32N(500)}}})
 	case draw < 72:
@@ -90,33 +91,6 @@ func (o *operator) waver() {
 			o.waver()
 		}
 	})
-}
-
-// settleOften stands for the rebalance that follows a change of the map.
-func (o *operator) settleOften() {
-	w := o.w
-	w.after(time.Second+time.Duration(w.rng.Int64N(int64(4*time.Second))), func() {
-		if w.now < o.until {
-			o.settle()
-			o.settleOften()
-		}
-	})
-}
-
-// settle says what the run knows to be so: that everybody uses the newest map, and nobody is down.
-func (o *operator) settle() {
-	w := o.w
-	m := w.reference.Map()
-	if m.Settled() == m.Version() {
-		return
-	}
-	for _, d := range m.Targets() {
-		n := w.node(d.ID)
-		if d.State == cmap.Down || n == nil || d.State != cmap.Out && (n.view == nil || n.view.Map().Version() < m.Version()) {
-			return
-		}
-	}
-	o.propose(control.MapSettle{Version: m.Version()})
 }
 
 func (o *operator) setPrimary(to *node) {
@@ -239,8 +213,12 @@ func (o *operator) remove(n *node, tries int) {
 		case d.State == cmap.Down:
 			o.propose(control.NodeState{Changes: []cmap.StateChange{{ID: n.id, Epoch: d.Epoch, State: cmap.Out}}})
 		case n.gone:
-			o.settle()
-			o.propose(control.NodeRemove{ID: n.id})
+			// Some are not patient enough to wait until all is settled without it.
+			if w.rng.IntN(4) == 0 {
+				o.propose(control.NodeForget{ID: n.id})
+			} else {
+				o.propose(control.NodeRemove{ID: n.id})
+			}
 		}
 		o.remove(n, tries+1)
 	})

@@ -12,8 +12,8 @@ nodes 3
 
 run 8s
 ----
-   0.4s  map 4: n3 joins
-   0.5s  n3 has a lease
+   0.3s  map 4: n3 joins
+   0.3s  n3 has a lease
 
 damage n3
 ----
@@ -28,8 +28,8 @@ start n3
 
 run 5s
 ----
-  14.0s  map 5: n3 has a new seat
-  14.0s  n3 has a lease
+  13.7s  map 5: n3 has a new seat
+  13.8s  n3 has a lease
 
 show
 ----

@@ -12,8 +12,8 @@ nodes 3
 
 run 8s
 ----
-   0.4s  map 4: n3 joins
-   0.5s  n3 has a lease
+   0.3s  map 4: n3 joins
+   0.3s  n3 has a lease
 
 create n1 photos
 ----
@@ -27,7 +27,7 @@ kill n2
 
 create n3 videos
 ----
-  13.5s  n3 has no lease any more
+  13.3s  n3 has no lease any more
   18.4s  bucket videos: no answer within 10 s
 
 show
@@ -94,7 +94,7 @@ run 10s
 ----
   32.2s  n1 learns of generation 2: it sets its log aside and joins anew
   32.5s  map 9: n1 is alive
-  32.5s  n1 has a lease
+  32.6s  n1 has a lease
 
 show
 ----

@@ -39,8 +39,8 @@ nodes 1
 
 run 3s
 ----
-   5.5s  map 4: n3 joins
-   5.5s  n3 has a lease
+   5.6s  map 4: n3 joins
+   5.6s  n3 has a lease
 
 show
 ----

@@ -11,8 +11,8 @@ nodes 3
 
 run 5s
 ----
-   0.4s  map 4: n3 joins
-   0.5s  n3 has a lease
+   0.3s  map 4: n3 joins
+   0.3s  n3 has a lease
 
 leave n3
 ----
@@ -60,67 +60,88 @@ run 1s
 ----
   10.3s  map 7: n1 is down
   10.3s  n1 is primary no more
-  10.4s  n3 is elected primary
-  10.4s  n3 serves as primary
+  10.4s  n2 is elected primary
+  10.4s  n2 serves as primary
 
 kill n1
 ----
 
 create n2 photos
 ----
-  11.5s  bucket photos is made
+  11.4s  bucket photos is made
 
 show
 ----
-primary: n3, voters: n1 n2 n3
+primary: n2, voters: n1 n2 n3
 holds: nobody is put down: leases of an earlier primary may still be in force
 n1: down, off
 n2: alive, lease
 n3: alive, lease
 
-# A node that is to go for good is drained, then removed.
+# A node that is to go for good is drained, then removed: by the primary, once all is settled without it.
 
 start n1
 ----
 
 run 3s
 ----
-  11.7s  map 8: n1 is alive
-  11.8s  n1 has a lease
+  11.6s  map 8: n1 is alive
+  11.7s  n1 has a lease
 
 state n1 decommission
 ----
 
 run 2s
 ----
-  14.6s  map 9: n1 is decommission
+  14.4s  map 9: n1 is decommission
+  14.5s  map 10: n1 is removed
 
 leave n1
 ----
-  16.5s  n1 has no lease any more
-
-run 1s
-----
+  16.4s  n1 has no lease any more
 
 kill n1
 ----
 
-settle n2
+show
+----
+primary: n2, voters: n2
+n1: not in the map, off
+n2: alive, lease
+n3: alive, lease
+
+# Of a node that is silent the primary waits for the end of its lease.
+
+nodes 1
+----
+
+run 8s
+----
+  16.5s  map 11: n4 joins
+  16.5s  n4 has a lease
+
+kill n4
+----
+
+state n4 decommission
+----
+
+run 10s
+----
+  24.5s  map 12: n4 is decommission
+  30.0s  map 14: n4 is removed
+
+remove n4
 ----
 
 run 1s
 ----
-
-remove n1
-----
-
-run 3s
-----
-  18.5s  map 10: n1 is removed
+  34.7s  node.remove is refused: node 0000000000000004 is not in the map
 
 show
 ----
-primary: n3, voters: n3
+primary: n2, voters: n2
 n1: not in the map, off
 n2: alive, lease
 n3: alive, lease
+n4: not in the map, off

@@ -11,17 +11,17 @@ nodes 3
 
 run 8s
 ----
-   0.4s  map 4: n3 joins
-   0.5s  n3 has a lease
+   0.3s  map 4: n3 joins
+   0.3s  n3 has a lease
 
 pause n1
 ----
 
 run 20s
 ----
-   9.2s  n3 is elected primary
-   9.2s  n3 serves as primary
-  21.2s  map 5: n1 is down
+   9.4s  n3 is elected primary
+   9.4s  n3 serves as primary
+  21.4s  map 5: n1 is down
 
 show
 ----

@@ -12,8 +12,8 @@ nodes 3
 
 run 8s
 ----
-   0.4s  map 4: n3 joins
-   0.5s  n3 has a lease
+   0.3s  map 4: n3 joins
+   0.3s  n3 has a lease
 
 show
 ----
@@ -27,13 +27,13 @@ kill n1
 
 create n2 photos
 ----
-   9.2s  n3 is elected primary
-   9.2s  n3 serves as primary
-   9.6s  bucket photos is made, after 1.2 s
+   9.4s  n3 is elected primary
+   9.4s  n3 serves as primary
+   9.7s  bucket photos is made, after 1.4 s
 
 run 20s
 ----
-  21.2s  map 5: n1 is down
+  21.4s  map 5: n1 is down
 
 show
 ----
@@ -44,7 +44,7 @@ n3: alive, lease
 
 start n1
 ----
-  29.6s  n1 has no lease any more
+  29.7s  n1 has no lease any more
 
 run 5s
 ----

@@ -11,8 +11,8 @@ nodes 3
 
 run 8s
 ----
-   0.4s  map 4: n3 joins
-   0.5s  n3 has a lease
+   0.3s  map 4: n3 joins
+   0.3s  n3 has a lease
 
 set-primary n3
 ----

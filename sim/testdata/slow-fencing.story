@@ -12,8 +12,8 @@ nodes 3
 
 run 8s
 ----
-   0.4s  map 4: n3 joins
-   0.5s  n3 has a lease
+   0.3s  map 4: n3 joins
+   0.3s  n3 has a lease
 
 fencing 60s
 ----
@@ -23,7 +23,7 @@ kill n1
 
 run 30s
 ----
-   9.2s  n3 is elected primary
+   9.4s  n3 is elected primary
 
 create n2 early
 ----
@@ -31,8 +31,8 @@ create n2 early
 
 run 30s
 ----
-  69.2s  n3 serves as primary
-  69.3s  map 5: n1 is down
+  69.4s  n3 serves as primary
+  69.4s  map 5: n1 is down
 
 create n2 photos
 ----
