@@ -68,6 +68,7 @@ type asked struct {
 func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
 	path, query := front.Target(ctx)
 	if err := h.route(ctx, path, query); err != nil {
+		front.SetFailure(ctx, err)
 		h.reply(ctx, path, err)
 	}
 }

@@ -26,6 +26,7 @@ type Body struct {
 	chunks  chunkState
 	started bool
 	other   io.Reader // where the request did not come through a Server
+	kept    kept
 }
 
 // directRead is the size from which a read goes straight from the socket to the caller's slice
@@ -66,6 +67,15 @@ func (b *Body) Size() int64 { return b.size }
 func (b *Body) Declared() bool { return b.conn == nil || b.conn.frame.declared }
 
 func (b *Body) Read(p []byte) (n int, err error) {
+	if n := b.kept.again(p); n > 0 {
+		return n, nil
+	}
+	n, err = b.read(p)
+	b.kept.note(p[:n])
+	return n, err
+}
+
+func (b *Body) read(p []byte) (n int, err error) {
 	switch {
 	case b.err != nil:
 		return 0, b.err

@@ -20,6 +20,7 @@ type requestState struct {
 	start     time.Time
 	status    int
 	in, out   int64
+	failure   error // of the dialect; nil if it did not refuse
 }
 
 // door is the front that answers a request.

@@ -18,7 +18,7 @@ const passedMax = 4096
 // openGateway makes what decides which node answers a request.
 func (n *node) openGateway() (err error) {
 	n.gateway, err = proxy.New(proxy.Config{
-		Self: n.record.Node, Places: places{n}, Do: n.pass, Ready: n.mayServe, Behind: func() {},
+		Self: n.record.Node, Places: places{n}, Do: n.pass, Ready: n.readyFor, Behind: func() {},
 		Doors:     n.doorHandlers(),
 		Domains:   func() []string { return domains(n.configured()) },
 		Verifier:  func() proxy.Verifier { return n.doors.Load().verifier },
@@ -37,12 +37,20 @@ func (n *node) pass(ctx context.Context, to proxy.Home, req *fasthttp.Request, r
 	return n.network.Do(ctx, transport.Address{Node: to.Node, Host: host}, req, resp)
 }
 
-// mayServe is nil if this node may answer from what it holds.
-func (n *node) mayServe() error {
-	if n.opened.Load() == nil {
+// readyFor is nil if this node would answer a request for a name from what it holds; without a name, for any.
+func (n *node) readyFor(bucket, name string, write bool) error {
+	t := n.opened.Load()
+	if t == nil {
 		return absent()
 	}
-	return n.leased()
+	if err := n.leased(); err != nil {
+		return err
+	}
+	b, ok := n.replica.View().Bucket(bucket)
+	if name == "" || !ok {
+		return nil // the doors say that there is no such bucket
+	}
+	return n.readyAt(t, b, name, write)
 }
 
 // servePassed serves a request that another node has passed on.
@@ -54,20 +62,17 @@ func (n *node) servePassed(ctx *fasthttp.RequestCtx, from transport.Peer) {
 	n.gateway.Receive(ctx)
 }
 
-// places says which node answers for a name. It implements proxy.Places.
-//
-// Objects lie at their home under the settled map: that is where all of them were when it was settled, and
-// nothing moves before the next one is.
+// places says which nodes answer for a name, by the newest map. It implements proxy.Places.
 type places struct{ *node }
 
-// Sole implements proxy.Places.
+// Sole implements proxy.Places: the one target there is, if none of another has anything that it lacks.
 func (p places) Sole() (proxy.Home, bool) {
 	m := p.replica.View().Map()
-	homes := m.SettledHomes()
-	if len(homes) != 1 {
+	targets := m.Targets()
+	if len(targets) != 1 || m.Settled() != m.Version() {
 		return proxy.Home{}, false
 	}
-	return p.homeOf(m, homes[0])
+	return p.homeOf(m, targets[0].ID)
 }
 
 func (p places) homeOf(m *cmap.Map, id ais.NodeID) (proxy.Home, bool) {
@@ -85,22 +90,32 @@ func (p places) Home(bucket, name string) (proxy.Home, bool) {
 	if !ok {
 		return p.homeOf(view.Map(), p.record.Node)
 	}
-	node, ok := view.Map().SettledHome(cmap.SlotOf(uint64(view.Cluster().HashSeed), b.ID, name))
+	node, ok := homeUnder(view.Map(), cmap.SlotOf(uint64(view.Cluster().HashSeed), b.ID, name))
 	if !ok {
 		return proxy.Home{}, false
 	}
 	return p.homeOf(view.Map(), node)
 }
 
-// Homes implements proxy.Places.
-func (p places) Homes(string) (homes []proxy.Home) {
-	m := p.replica.View().Map()
-	for _, node := range m.SettledHomes() {
-		if h, ok := p.homeOf(m, node); ok {
-			homes = append(homes, h)
+// Copies implements proxy.Places.
+func (p places) Copies(bucket, name string) (copies []proxy.Home) {
+	view := p.replica.View()
+	b, ok := view.Bucket(bucket)
+	if !ok {
+		return nil
+	}
+	var room [ais.CopiesMax]ais.NodeID
+	slot := cmap.SlotOf(uint64(view.Cluster().HashSeed), b.ID, name)
+	home, _ := homeUnder(view.Map(), slot)
+	for _, node := range view.Map().AppendGroup(room[:0], slot, view.Copies(b)) {
+		if node == home {
+			continue
+		}
+		if h, ok := p.homeOf(view.Map(), node); ok {
+			copies = append(copies, h)
 		}
 	}
-	return homes
+	return copies
 }
 
 // Changed implements proxy.Places.

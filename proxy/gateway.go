@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,8 +31,10 @@ type Config struct {
 	Places Places
 	Do     Do
 
-	// Ready is nil if this node may serve the objects it is the home of just now.
-	Ready func() error
+	// Ready is nil if this node would serve a request for a name just now: as its home, or a read as one
+	// of its copies. Without a name: if it would serve any of those it is the home of. What it would do has
+	// changed when Places.Changed says so, or soon.
+	Ready func(bucket, name string, write bool) error
 	// Behind is told that a home by our map says that it is none: somebody has a newer map. It must
 	// not block.
 	Behind func()
@@ -59,12 +60,20 @@ type Limits struct {
 	Answer time.Duration // without a byte of the body or a reply of the home; longer: 503
 	// AskBytes is the length of body from which on the home is asked before the body is sent.
 	AskBytes int64
+	// Patience is how long a home may be silent before a copy is asked too, and a copy before the next one.
+	Patience time.Duration
+	// Doubt is how long a silent home is asked last, but for one request that finds out.
+	Doubt time.Duration
+	// KeepBytes is how much of a body is kept to be sent again, and Kept of how many requests at once; of
+	// one more nothing is kept.
+	KeepBytes, Kept int
 }
 
 // DefaultLimits are what a node runs with.
 func DefaultLimits() Limits {
 	return Limits{Hold: 10 * time.Second, Held: 1024, Retry: 50 * time.Millisecond, Longer: 200 * time.Millisecond,
-		Answer: 2 * time.Minute, AskBytes: 1 << 20}
+		Answer: 2 * time.Minute, AskBytes: 1 << 20, Patience: 250 * time.Millisecond, Doubt: time.Second,
+		KeepBytes: 128 << 10, Kept: 256}
 }
 
 // Gateway stands before the doors of a node. It is safe for any number of goroutines.
@@ -73,12 +82,9 @@ type Gateway struct {
 	metrics *metrics
 	slots   chan struct{} // one per request that waits
 
-	mu    sync.Mutex
-	doubt map[ais.NodeID]bool // homes whose last answer was none; at most doubtMax
+	keep   chan []byte // buffers for the beginnings of bodies
+	doubts doubts
 }
-
-// doubtMax bounds Gateway.doubt: more nodes than a cluster has.
-const doubtMax = 1024
 
 // New makes a gateway. It starts nothing.
 func New(c Config) (*Gateway, error) {
@@ -87,10 +93,15 @@ func New(c Config) (*Gateway, error) {
 		return nil, ais.Errorf(ais.Invalid, "proxy: every part of the configuration is needed")
 	}
 	l := c.Limits
-	if l.Hold < 0 || l.Held < 1 || l.Retry <= 0 || l.Longer < l.Retry || l.Answer <= 0 || l.AskBytes < 0 {
+	if l.Hold < 0 || l.Held < 1 || l.Retry <= 0 || l.Longer < l.Retry || l.Answer <= 0 || l.AskBytes < 0 ||
+		l.Patience <= 0 || l.Doubt <= 0 || l.KeepBytes < 0 || l.Kept < 0 {
 		return nil, ais.Errorf(ais.Invalid, "proxy: limits %+v", l)
 	}
-	return &Gateway{config: c, metrics: newMetrics(), slots: make(chan struct{}, l.Held), doubt: map[ais.NodeID]bool{}}, nil
+	g := &Gateway{config: c, metrics: newMetrics(), slots: make(chan struct{}, l.Held), keep: make(chan []byte, l.Kept)}
+	for range l.Kept {
+		g.keep <- nil // made when it is used
+	}
+	return g, nil
 }
 
 // Metrics is what the gateway counts.
@@ -101,12 +112,12 @@ func (g *Gateway) S3(ctx *fasthttp.RequestCtx)  { g.serve(ctx, doorS3) }
 func (g *Gateway) API(ctx *fasthttp.RequestCtx) { g.serve(ctx, doorAPI) }
 
 func (g *Gateway) serve(ctx *fasthttp.RequestCtx, d door) {
-	if home, ok := g.config.Places.Sole(); ok && home.Node == g.config.Self && g.config.Ready() == nil {
+	if home, ok := g.config.Places.Sole(); ok && home.Node == g.config.Self && g.config.Ready("", "", true) == nil {
 		g.local(ctx, d)
 		return
 	}
 	subject := g.subjectOf(ctx, d)
-	if subject.reach == reachNone {
+	if !subject.named() {
 		g.local(ctx, d)
 		return
 	}
@@ -152,24 +163,4 @@ func (g *Gateway) refuse(ctx *fasthttp.RequestCtx, d door, status int, message s
 	contentType, body := word(status, message, string(front.RequestID(ctx)))
 	ctx.Response.Header.SetContentType(contentType)
 	ctx.Response.SetBodyRaw(body)
-}
-
-// doubted reports whether a home failed last time; noted says how it did now.
-func (g *Gateway) doubted(node ais.NodeID) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.doubt[node]
-}
-
-func (g *Gateway) noted(node ais.NodeID, good bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if good {
-		delete(g.doubt, node)
-		return
-	}
-	if len(g.doubt) >= doubtMax {
-		clear(g.doubt) // nodes that are long gone; doubt comes again
-	}
-	g.doubt[node] = true
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/auth"
 	"github.com/seed9b016523/ais/front"
 )
@@ -21,38 +22,84 @@ type passage struct {
 
 	began time.Time // of holding; zero if it was not held
 	pause time.Duration
+	keeps bool // the beginning of the body is kept
 }
 
 const (
-	messageSeveral = "the names of this request are on several nodes, and no single one can answer it"
-	messageNobody  = "the node that answers for this is not reachable just now"
-	messageBusy    = "too many requests wait for a node that is not reachable just now"
+	messageNobody = "the node that answers for this is not reachable just now"
+	messageBusy   = "too many requests wait for a node that is not reachable just now"
 )
 
-// run takes the request to its end. It goes round only while nothing was read of its body.
+// run takes the request to its end. It goes round only while its body can be read from the beginning.
 func (p *passage) run() {
 	defer p.release()
+	p.keepBody()
 	for {
 		changed := p.g.config.Places.Changed() // before the look, so that no change is missed
-		verdict, home := decide(p.g.config.Self, p.g.config.Places, &p.subject)
-		switch verdict {
-		case serveHere:
-			if p.g.config.Ready() == nil {
-				p.g.local(p.ctx, p.door)
-				return
-			}
-		case several:
-			p.g.refuse(p.ctx, p.door, fasthttp.StatusServiceUnavailable, messageSeveral)
+		if p.try() {
 			return
-		case sendTo:
-			if p.redirect(home) || p.passOn(home) {
-				return
-			}
 		}
 		if message := p.hold(changed); message != "" {
 			p.g.refuse(p.ctx, p.door, fasthttp.StatusServiceUnavailable, message)
 			return
 		}
+	}
+}
+
+// try reports whether the request has been answered.
+func (p *passage) try() bool {
+	home, ok := decide(p.g.config.Places, &p.subject)
+	if !ok {
+		return false
+	}
+	if p.anyCopy() {
+		return p.read(home)
+	}
+	if home.Node == p.g.config.Self {
+		return p.ready() && p.here()
+	}
+	return p.redirect(home) || p.passOn(home)
+}
+
+// anyCopy reports whether a copy may answer.
+func (p *passage) anyCopy() bool { return p.safe() && p.client.body.Size() == 0 && !p.subject.atHome }
+
+func (p *passage) ready() bool {
+	return p.g.config.Ready(p.subject.bucket, p.subject.name, !p.anyCopy()) == nil
+}
+
+// here has the request served by this node, and reports whether that has answered it: the map may have changed, or
+// the name may be written, since it was found ready.
+func (p *passage) here() bool {
+	p.g.local(p.ctx, p.door)
+	if !unserved(p.ctx) || !p.client.body.Rewind() {
+		return true
+	}
+	front.Again(p.ctx)
+	return false
+}
+
+// unserved reports whether a request that was served here was refused before anything was done: then it can
+// be served elsewhere, or later. What changes something is unserved only by a kind that says so; what just
+// reads, whenever it was refused for now.
+func unserved(ctx *fasthttp.RequestCtx) bool {
+	kind, failed := front.FailureKind(ctx)
+	if !failed {
+		return false
+	}
+	return kind == ais.StaleMap || kind == ais.Unavailable && (ctx.IsGet() || ctx.IsHead())
+}
+
+// keepBody has the beginning of the body kept, if there is a buffer for it.
+func (p *passage) keepBody() {
+	if p.client.body.Size() == 0 || p.g.config.Limits.KeepBytes == 0 {
+		return
+	}
+	select {
+	case buf := <-p.g.keep:
+		p.keeps = true
+		p.client.body.Keep(buf, p.g.config.Limits.KeepBytes)
+	default:
 	}
 }
 
@@ -89,8 +136,11 @@ func (p *passage) hold(changed <-chan struct{}) string {
 	return ""
 }
 
-// release ends holding.
+// release ends holding, and gives back what was taken.
 func (p *passage) release() {
+	if p.keeps {
+		p.g.keep <- p.client.body.Forget() // there is room: it was taken from there
+	}
 	if !p.began.IsZero() {
 		<-p.g.slots
 		p.g.metrics.holding.Dec()
@@ -124,9 +174,9 @@ type attempt struct {
 	answer time.Duration
 }
 
-func (p *passage) attempt() *attempt {
+func (p *passage) attempt(ctx context.Context) *attempt {
 	a := &attempt{answer: p.g.config.Limits.Answer}
-	a.ctx, a.cancel = context.WithCancel(front.Context(p.ctx))
+	a.ctx, a.cancel = context.WithCancel(ctx)
 	a.timer = time.AfterFunc(a.answer, a.cancel)
 	return a
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync/atomic"
 
 	"github.com/valyala/fasthttp"
 
@@ -17,14 +16,12 @@ import (
 
 // clientBody is the body of the client's request as Do reads it.
 type clientBody struct {
-	body    *front.Body
-	alive   func()
-	touched atomic.Bool // it cannot be sent again
-	err     error       // of the client; to be looked at once Do has returned
+	body  *front.Body
+	alive func()
+	err   error // of the client; to be looked at once Do has returned
 }
 
 func (b *clientBody) Read(p []byte) (int, error) {
-	b.touched.Store(true)
 	n, err := b.body.Read(p)
 	if n > 0 {
 		b.alive()
@@ -44,7 +41,7 @@ func (p *passage) passOn(home Home) (answered bool) {
 	if p.asksFirst(home) && !p.ask(home) {
 		return false
 	}
-	a := p.attempt()
+	a := p.attempt(front.Context(p.ctx))
 	p.client.alive = a.alive
 	front.SetOperation(p.ctx, "passed on")
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
@@ -62,26 +59,34 @@ func (p *passage) passOn(home Home) (answered bool) {
 		return p.failed(home, err)
 	}
 	answer := &reply{resp: resp, cancel: a.end, metrics: p.g.metrics}
-	if reason := resp.Header.Peek(headerNotServed); len(reason) > 0 {
-		p.notServed(home, string(reason))
+	if err := p.check(home, resp); err != nil {
 		answer.drop()
 		return p.usedUp()
 	}
-	if resp.Header.ContentLength() < -1 && !p.ctx.IsHead() && !bodyless(resp) {
-		answer.drop() // its end could not be told from that of the connection: no node answers so
-		p.g.noted(home.Node, false)
-		return p.usedUp()
-	}
-	p.g.noted(home.Node, true)
 	p.g.metrics.passed.Inc()
 	p.give(answer)
 	return true
 }
 
+// check looks whether what came from a node is an answer to the request, and notes how the node did.
+func (p *passage) check(home Home, resp *fasthttp.Response) error {
+	if reason := resp.Header.Peek(headerNotServed); len(reason) > 0 {
+		p.notServed(home, string(reason))
+		return ais.Errorf(ais.StaleMap, "node %s does not serve it: %s", home.Node, reason)
+	}
+	if resp.Header.ContentLength() < -1 && !p.ctx.IsHead() && !bodyless(resp) {
+		// Its end could not be told from that of the connection: no node answers so.
+		p.g.noted(home.Node, false)
+		return ais.Errorf(ais.Unavailable, "node %s gives a body without an end", home.Node)
+	}
+	p.g.noted(home.Node, true)
+	return nil
+}
+
 // refusedLength answers an upload that does not say how long it is. The home could not tell: between
 // nodes every request says it.
 func (p *passage) refusedLength() bool {
-	if !p.ctx.IsPut() || p.client.body.Declared() || p.subject.sourceName != "" {
+	if !p.ctx.IsPut() || p.client.body.Declared() || p.subject.copies {
 		return false
 	}
 	p.g.refuse(p.ctx, p.door, fasthttp.StatusLengthRequired, "want Content-Length, or Transfer-Encoding: chunked")
@@ -100,7 +105,7 @@ func (p *passage) asksFirst(home Home) bool {
 
 // ask asks a home whether it would serve the request.
 func (p *passage) ask(home Home) bool {
-	a := p.attempt()
+	a := p.attempt(front.Context(p.ctx))
 	defer a.end()
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
@@ -143,7 +148,7 @@ func (p *passage) failed(home Home, err error) (answered bool) {
 		return true
 	}
 	p.g.noted(home.Node, false)
-	if !p.client.touched.Load() && (p.safe() || neverServed(err)) {
+	if (p.safe() || neverServed(err)) && p.client.body.Rewind() {
 		return false
 	}
 	p.g.config.Log.Debug("pass on", "node", home.Node.String(), "err", err)
@@ -153,7 +158,7 @@ func (p *passage) failed(home Home, err error) (answered bool) {
 
 // usedUp refuses a request whose body is gone, which the client must send again.
 func (p *passage) usedUp() bool {
-	if !p.client.touched.Load() {
+	if p.client.body.Rewind() {
 		return false
 	}
 	p.g.refuse(p.ctx, p.door, fasthttp.StatusServiceUnavailable, messageNobody)

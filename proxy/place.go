@@ -14,69 +14,23 @@ type Home struct {
 // Places tells who answers for what, by the map as this node has applied it. All of it is asked on every
 // request, by many goroutines, and must answer from memory.
 type Places interface {
-	// Sole is the node that answers for every name there is, if that is one. It saves reading names.
+	// Sole is the node that answers for every name there is, if there is no other target, nor was. It saves
+	// reading names.
 	Sole() (Home, bool)
 	// Home is the node that answers for a name; false if there is none. For a bucket that does not exist
 	// it is this node, which then says so.
 	Home(bucket, name string) (Home, bool)
-	// Homes is all nodes that answer for names of a bucket, each once.
-	Homes(bucket string) []Home
+	// Copies are the nodes beside the home that hold the name, in the order in which they would take its place.
+	// Each may answer a read of what is not being written.
+	Copies(bucket, name string) []Home
 	// Changed gives a channel that is closed when any of this may have become different.
 	Changed() <-chan struct{}
 }
 
-// verdict is what to do with a request.
-type verdict uint8
-
-const (
-	serveHere verdict = iota
-	sendTo            // the home
-	nobody            // there is no home just now
-	several           // there is more than one, and nobody can answer alone
-)
-
-// decide says who answers. It is pure but for asking places.
-func decide(self ais.NodeID, places Places, s *subject) (verdict, Home) {
-	if s.reach == reachNone {
-		return serveHere, Home{}
+// decide says who answers for a name: the home, and whether there is one.
+func decide(places Places, s *subject) (Home, bool) {
+	if home, ok := places.Sole(); ok {
+		return home, true
 	}
-	home, ok := places.Sole()
-	if !ok {
-		var v verdict
-		if home, v = homeOf(places, s); v != sendTo {
-			return v, Home{}
-		}
-	}
-	if home.Node == self {
-		return serveHere, home
-	}
-	return sendTo, home
-}
-
-func homeOf(places Places, s *subject) (Home, verdict) {
-	if s.reach == reachBucket {
-		homes := places.Homes(s.bucket)
-		switch len(homes) {
-		case 0:
-			return Home{}, nobody
-		case 1:
-			return homes[0], sendTo
-		}
-		return Home{}, several
-	}
-	home, ok := places.Home(s.bucket, s.name)
-	if !ok {
-		return Home{}, nobody
-	}
-	if s.sourceName == "" {
-		return home, sendTo
-	}
-	source, ok := places.Home(s.sourceBucket, s.sourceName)
-	switch {
-	case !ok:
-		return Home{}, nobody
-	case source.Node != home.Node:
-		return Home{}, several
-	}
-	return home, sendTo
+	return places.Home(s.bucket, s.name)
 }

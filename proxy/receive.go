@@ -1,6 +1,10 @@
 package proxy
 
-import "github.com/valyala/fasthttp"
+import (
+	"github.com/valyala/fasthttp"
+
+	"github.com/seed9b016523/ais/front"
+)
 
 // Receive serves a request that another node has passed on. It is to be mounted where only nodes of the
 // cluster can ask. It never passes a request on.
@@ -12,14 +16,13 @@ func (g *Gateway) Receive(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	header.Del(headerPassed)
-	subject := g.subjectOf(ctx, m.door)
-	switch verdict, _ := decide(g.config.Self, g.config.Places, &subject); {
-	case verdict != serveHere || subject.reach == reachNone:
-		// A request about no name is served where it came: the gateway read it otherwise.
+	p := passage{g: g, ctx: ctx, door: m.door, subject: g.subjectOf(ctx, m.door), client: clientBody{body: front.RequestBody(ctx)}}
+	switch {
+	case !p.mine():
 		g.metrics.stale.Inc()
 		notServed(ctx, notServedStale)
 		return
-	case g.config.Ready() != nil:
+	case !p.ready():
 		g.metrics.unready.Inc()
 		notServed(ctx, notServedReady)
 		return
@@ -30,8 +33,35 @@ func (g *Gateway) Receive(ctx *fasthttp.RequestCtx) {
 	if m.expect {
 		header.Set("Expect", "100-continue")
 	}
-	g.metrics.received.Inc()
 	g.local(ctx, m.door)
+	if unserved(ctx) {
+		g.metrics.unready.Inc()
+		ctx.Response.ResetBody()
+		notServed(ctx, notServedReady)
+		return
+	}
+	g.metrics.received.Inc()
+}
+
+// mine reports whether the request is this node's to answer by the map. One about no name is served where it came:
+// the gateway read it otherwise.
+func (p *passage) mine() bool {
+	if !p.subject.named() {
+		return false
+	}
+	home, ok := decide(p.g.config.Places, &p.subject)
+	if !ok || home.Node == p.g.config.Self {
+		return ok
+	}
+	if !p.anyCopy() {
+		return false
+	}
+	for _, c := range p.g.config.Places.Copies(p.subject.bucket, p.subject.name) {
+		if c.Node == p.g.config.Self {
+			return true
+		}
+	}
+	return false
 }
 
 // NotReady answers a request that was passed on as Receive does where this node may not serve: the

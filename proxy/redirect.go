@@ -13,7 +13,7 @@ import (
 // redirect sends a client of the REST API to the home of an object, with a ticket in place of its
 // signature. It reports whether it did; where it cannot, the request is passed on.
 func (p *passage) redirect(home Home) bool {
-	if p.door != doorAPI || p.subject.reach != reachName || home.Public == "" || home.Doubtful ||
+	if p.door != doorAPI || home.Public == "" || home.Doubtful ||
 		p.g.doubted(home.Node) || !p.client.body.Declared() && p.ctx.IsPut() {
 		return false
 	}

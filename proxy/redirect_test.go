@@ -69,8 +69,6 @@ func TestWhatIsNotRedirectedIsPassedOn(t *testing.T) {
 			"redirect=false": sign(t, gateway.request("GET", "/v1/objects/bbb/n?version=a&redirect=false", "")),
 			"unsigned":       gateway.request("GET", "/v1/objects/bbb/n", ""),
 			"S3":             sign(t, gateway.request("GET", "/bbb/n", "")),
-			"a list":         sign(t, gateway.request("GET", "/v1/buckets/bbb/objects", "")),
-			"a bucket":       sign(t, gateway.request("DELETE", "/v1/buckets/bbb", "")),
 			"signed chunks":  streaming,
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,7 @@ type board struct {
 	mu      sync.Mutex
 	sole    Home
 	homes   map[string]Home // by name; "" is of all others
+	copies  map[string][]Home
 	changed chan struct{}
 	ca      *authority.Authority // of the real network; nil until it is used
 }
@@ -74,14 +76,23 @@ func (b *board) Home(_, name string) (Home, bool) {
 	return h, ok && h.Node != 0
 }
 
-func (b *board) Homes(string) []Home {
+func (b *board) Copies(_, name string) []Home {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var all []Home
-	for _, h := range b.homes {
-		all = append(all, h)
+	c, ok := b.copies[name]
+	if !ok {
+		c = b.copies[""]
 	}
-	return all
+	return slices.Clone(c)
+}
+
+func (b *board) setCopies(name string, c ...Home) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.copies == nil {
+		b.copies = map[string][]Home{}
+	}
+	b.copies[name] = c
 }
 
 func (b *board) Changed() <-chan struct{} {
@@ -108,6 +119,7 @@ type node struct {
 	gateway *Gateway
 	board   *board
 	ready   atomic.Bool
+	dirty   sync.Map // names that are being written: a copy does not answer for them
 	behind  atomic.Int64
 	public  string
 
@@ -143,11 +155,16 @@ func start(t *testing.T, id ais.NodeID, b *board, change ...func(*Config)) *node
 	}
 	config := Config{
 		Self: id, Places: b, Do: dial, Behind: func() { n.behind.Add(1) },
-		Ready: func() error {
-			if n.ready.Load() {
-				return nil
+		Ready: func(bucket, name string, write bool) error {
+			if !n.ready.Load() {
+				return ais.Errorf(ais.Unavailable, "no lease")
 			}
-			return ais.Errorf(ais.Unavailable, "no lease")
+			if home, ok := b.Home(bucket, name); name != "" && (!ok || home.Node != id) {
+				if _, dirty := n.dirty.Load(name); dirty || write {
+					return ais.Errorf(ais.StaleMap, "not from here")
+				}
+			}
+			return nil
 		},
 		Doors: front.Handlers{
 			S3:  func(ctx *fasthttp.RequestCtx) { n.serve(ctx, "s3") },

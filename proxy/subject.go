@@ -18,22 +18,18 @@ const (
 
 func (d door) String() string { return [...]string{"s3", "api"}[d] }
 
-// reach says how many of a cluster's names a request is about.
-type reach uint8
-
-const (
-	reachNone   reach = iota // none: every node answers from the control state
-	reachName                // one object
-	reachBucket              // any object of a bucket
-)
-
-// subject is what a request is about, as far as it decides who answers.
+// subject is what a request is about, as far as it decides who answers. Without a name every node does: from the
+// control state, or by asking all homes.
 type subject struct {
-	reach        reach
 	bucket, name string
-	// A copy reads a second object. "" if there is none.
-	sourceBucket, sourceName string
+	// copies: the body is that of another object, and comes from wherever that lies.
+	copies bool
+	// atHome: no copy can answer, though it is a read.
+	atHome bool
 }
+
+// named reports whether the request is about one object.
+func (s *subject) named() bool { return s.name != "" }
 
 // head is what of a request decides. The slices are the request's.
 type head struct {
@@ -56,85 +52,32 @@ func s3Subject(h *head, domains []string) subject {
 		rest = key
 	}
 	name, ok := unescape(string(rest))
-	switch {
-	case !ok || string(h.method) == "OPTIONS":
-		return subject{}
-	case name == "" && bucketReach(h) == reachBucket:
-		return subject{reach: reachBucket, bucket: bucket}
-	case name == "":
-		return subject{}
-	case ais.CheckName(name) != nil:
+	if !ok || string(h.method) == "OPTIONS" || ais.CheckName(name) != nil {
 		return subject{}
 	}
-	s := subject{reach: reachName, bucket: bucket, name: name}
-	if len(h.copySource) > 0 && string(h.method) == "PUT" {
-		s.sourceBucket, s.sourceName = copied(string(h.copySource))
-	}
-	return s
+	return subject{bucket: bucket, name: name, copies: len(h.copySource) > 0 && string(h.method) == "PUT",
+		atHome: hasParameter(h.query, "uploadId")}
 }
 
-// bucketReach tells requests about the objects of a bucket (lists, the removal of many, of the bucket
-// itself) from those about its properties.
-func bucketReach(h *head) reach {
-	switch string(h.method) {
-	case "GET", "DELETE":
-		if asksProperty(h.query) {
-			return reachNone
-		}
-		return reachBucket
-	case "POST":
-		if hasParameter(h.query, "delete") {
-			return reachBucket
-		}
-	}
-	return reachNone
-}
-
-// asksProperty reports whether a query selects an operation on a property of a bucket. A property that
-// is missing in this list is asked of a home, which knows it just as well.
-func asksProperty(query []byte) bool {
-	for name := range parameters(query) {
-		switch name {
-		case "location", "versioning", "acl", "tagging", "policy", "policyStatus", "cors", "lifecycle", "encryption",
-			"object-lock", "accelerate", "requestPayment", "logging", "notification", "replication", "website",
-			"ownershipControls", "publicAccessBlock", "analytics", "inventory", "metrics", "intelligent-tiering", "session":
-			return true
-		}
-	}
-	return false
-}
-
-const (
-	objectsPrefix = "/v1/objects/"
-	bucketsPrefix = "/v1/buckets/"
-)
+const objectsPrefix = "/v1/objects/"
 
 // apiSubject reads a request of the REST API.
 func apiSubject(h *head) subject {
-	if rest, ok := bytes.CutPrefix(h.path, []byte(objectsPrefix)); ok {
-		switch string(h.method) {
-		case "GET", "HEAD", "PUT", "DELETE":
-		default:
-			return subject{}
-		}
-		bucket, escaped, _ := bytes.Cut(rest, []byte{'/'})
-		name, err := url.PathUnescape(string(escaped))
-		if err != nil || ais.CheckName(name) != nil {
-			return subject{}
-		}
-		return subject{reach: reachName, bucket: string(bucket), name: name}
-	}
-	rest, ok := bytes.CutPrefix(h.path, []byte(bucketsPrefix))
+	rest, ok := bytes.CutPrefix(h.path, []byte(objectsPrefix))
 	if !ok {
 		return subject{}
 	}
-	bucket, behind, _ := strings.Cut(string(rest), "/")
-	list := string(h.method) == "GET" && behind == "objects"
-	remove := string(h.method) == "DELETE" && behind == ""
-	if bucket == "" || !list && !remove {
+	switch string(h.method) {
+	case "GET", "HEAD", "PUT", "DELETE":
+	default:
 		return subject{}
 	}
-	return subject{reach: reachBucket, bucket: bucket}
+	bucket, escaped, _ := bytes.Cut(rest, []byte{'/'})
+	name, err := url.PathUnescape(string(escaped))
+	if err != nil || ais.CheckName(name) != nil {
+		return subject{}
+	}
+	return subject{bucket: string(bucket), name: name}
 }
 
 // parameters gives the names of a query, decoded, with their values as sent.
@@ -181,20 +124,4 @@ func bucketOfHost(host []byte, domains []string) string {
 func unescape(s string) (string, bool) {
 	name, err := url.PathUnescape(s)
 	return name, err == nil
-}
-
-// copied reads x-amz-copy-source; "" where it names nothing: whoever answers refuses it.
-func copied(source string) (bucket, name string) {
-	if i := strings.LastIndex(source, "?versionId="); i >= 0 {
-		source = source[:i]
-	}
-	path, ok := unescape(source)
-	if !ok {
-		return "", ""
-	}
-	bucket, name, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	if bucket == "" || name == "" {
-		return "", ""
-	}
-	return bucket, name
 }

@@ -19,37 +19,37 @@ import (
 
 func TestSubjectsOfS3(t *testing.T) {
 	none := subject{}
-	name := func(bucket, name string) subject { return subject{reach: reachName, bucket: bucket, name: name} }
-	all := func(bucket string) subject { return subject{reach: reachBucket, bucket: bucket} }
+	name := func(bucket, name string) subject { return subject{bucket: bucket, name: name} }
 	for line, want := range map[string]subject{
 		"GET h /":                                none,
-		"GET h /bbb":                             all("bbb"),
-		"GET h /bbb/":                            all("bbb"),
-		"GET h /bbb?list-type=2&prefix=location": all("bbb"),
-		"GET h /bbb?versions":                    all("bbb"),
-		"GET h /bbb?uploads&prefix=x":            all("bbb"),
+		"GET h /bbb":                             none,
+		"GET h /bbb/":                            none,
+		"GET h /bbb?list-type=2&prefix=location": none,
+		"GET h /bbb?versions":                    none,
+		"GET h /bbb?uploads&prefix=x":            none,
 		"GET h /bbb?location":                    none,
 		"GET h /bbb?%6cocation=":                 none,
 		"GET h /bbb?policy&x=y":                  none,
 		"PUT h /bbb":                             none,
 		"PUT h /bbb?versioning":                  none,
 		"HEAD h /bbb":                            none,
-		"POST h /bbb?delete":                     all("bbb"),
+		"POST h /bbb?delete":                     none,
 		"POST h /bbb":                            none,
-		"DELETE h /bbb":                          all("bbb"),
+		"DELETE h /bbb":                          none,
 		"DELETE h /bbb?cors":                     none,
 		"GET h /bbb/a/b":                         name("bbb", "a/b"),
 		"GET h /bbb//a":                          name("bbb", "/a"),
 		"PUT h /bbb/a%2Fb+c%20d":                 name("bbb", "a/b+c d"),
 		"POST h /bbb/n?uploads":                  name("bbb", "n"),
-		"PUT h /bbb/n?uploadId=x&partNumber=1":   name("bbb", "n"),
+		"PUT h /bbb/n?uploadId=x&partNumber=1":   {bucket: "bbb", name: "n", atHome: true},
+		"GET h /bbb/n?x&uploadId=y":              {bucket: "bbb", name: "n", atHome: true},
 		"OPTIONS h /bbb/n":                       none,
 		"GET h /bbb/%zz":                         none,
 		"GET h /%zz/n":                           none,
 		"GET h bbb/n":                            none,
 		"GET bbb.s3.test /n":                     name("bbb", "n"),
 		"GET BBB.S3.test:80 /v1/n":               name("bbb", "v1/n"),
-		"GET bbb.s3.test /":                      all("bbb"),
+		"GET bbb.s3.test /":                      none,
 		"GET s3.test /bbb/n":                     name("bbb", "n"),
 		"GET h /bbb/" + strings.Repeat("x", ais.NameMax+1): none,
 	} {
@@ -58,28 +58,25 @@ func TestSubjectsOfS3(t *testing.T) {
 			t.Errorf("%.60s: got %+v, want %+v", line, got, want)
 		}
 	}
-	for source, want := range map[string][2]string{
-		"/bbb/a%20b": {"bbb", "a b"}, "bbb/x/y?versionId=1": {"bbb", "x/y"}, "bbb": {}, "/bbb/": {}, "%zz": {},
-	} {
-		h := headOf("PUT h /ccc/n", source)
-		got := s3Subject(&h, nil)
-		if got.name != "n" || got.sourceBucket != want[0] || got.sourceName != want[1] {
-			t.Errorf("copy of %q: got %+v, want %v", source, got, want)
+	for line, want := range map[string]bool{"PUT h /ccc/n": true, "GET h /ccc/n": false, "PUT h /ccc": false} {
+		h := headOf(line, "/bbb/n")
+		if got := s3Subject(&h, nil); got.copies != want {
+			t.Errorf("%s of another object: got %+v, want copies %v", line, got, want)
 		}
 	}
 }
 
 func TestSubjectsOfREST(t *testing.T) {
 	for line, want := range map[string]subject{
-		"GET h /v1/objects/bbb/a/b":           {reach: reachName, bucket: "bbb", name: "a/b"},
-		"PUT h /v1/objects/bbb/a%2Fb?x=y":     {reach: reachName, bucket: "bbb", name: "a/b"},
-		"HEAD h /v1/objects/bbb//x":           {reach: reachName, bucket: "bbb", name: "/x"},
+		"GET h /v1/objects/bbb/a/b":           {bucket: "bbb", name: "a/b"},
+		"PUT h /v1/objects/bbb/a%2Fb?x=y":     {bucket: "bbb", name: "a/b"},
+		"HEAD h /v1/objects/bbb//x":           {bucket: "bbb", name: "/x"},
 		"POST h /v1/objects/bbb/n":            {},
 		"GET h /v1/objects/bbb":               {},
 		"GET h /v1/objects/bbb/":              {},
 		"GET h /v1/objects/bbb/%zz":           {},
-		"GET h /v1/buckets/bbb/objects?limit": {reach: reachBucket, bucket: "bbb"},
-		"DELETE h /v1/buckets/bbb?force=true": {reach: reachBucket, bucket: "bbb"},
+		"GET h /v1/buckets/bbb/objects?limit": {},
+		"DELETE h /v1/buckets/bbb?force=true": {},
 		"GET h /v1/buckets/bbb":               {},
 		"PATCH h /v1/buckets/bbb":             {},
 		"GET h /v1/buckets":                   {},
@@ -139,8 +136,6 @@ func TestGatewayAndS3ReadAlike(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ofBuckets := map[s3.Operation]bool{"ListObjects": true, "ListObjectVersions": true, "ListMultipartUploads": true,
-		"DeleteObjects": true, "DeleteBucket": true}
 	seen := 0
 	rapid.Check(t, func(t *rapid.T) {
 		method := rapid.SampledFrom([]string{"GET", "HEAD", "PUT", "POST", "DELETE"}).Draw(t, "method")
@@ -171,15 +166,10 @@ func TestGatewayAndS3ReadAlike(t *testing.T) {
 		}
 		seen++
 		want := subject{bucket: w.bucket, name: w.key}
-		switch {
-		case w.key != "":
-			want.reach = reachName
-		case ofBuckets[w.op]:
-			want.reach = reachBucket
-		default:
-			want = subject{}
+		if w.key == "" {
+			want = subject{} // all of a bucket, or none
 		}
-		got.sourceBucket, got.sourceName = "", ""
+		got.copies, got.atHome = false, false
 		if got != want {
 			t.Fatalf("%s %s%s: S3 sees %s of %q %q, the gateway %+v", method, host, target, w.op, w.bucket, w.key, got)
 		}
@@ -195,10 +185,10 @@ func FuzzSubjects(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, host, path, query, source string) {
 		h := head{method: []byte(method), host: []byte(host), path: []byte(path), query: []byte(query), copySource: []byte(source)}
 		for _, s := range []subject{s3Subject(&h, []string{"s3.test"}), apiSubject(&h)} {
-			if s.reach == reachName && (s.name == "" || ais.CheckName(s.name) != nil) {
+			if s.named() && ais.CheckName(s.name) != nil {
 				t.Fatalf("%q: subject %+v", path, s)
 			}
-			if s.reach != reachNone && s.bucket == "" && !strings.HasPrefix(path, objectsPrefix) {
+			if s.named() && s.bucket == "" && !strings.HasPrefix(path, objectsPrefix) {
 				t.Fatalf("%q: subject %+v without a bucket", path, s)
 			}
 		}

@@ -87,6 +87,7 @@ func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
 	r := h.requests.Get().(*request)
 	r.ctx = ctx
 	if err := r.run(); err != nil {
+		front.SetFailure(ctx, err)
 		r.fail(failureOf(err))
 	}
 	r.release()
