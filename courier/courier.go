@@ -22,9 +22,9 @@ type Courier struct {
 	log     *slog.Logger
 	running sync.WaitGroup // carriers of lanes; added to under the lane's mu while it is not stopped
 
-	mu    sync.Mutex // guards what follows; taken before that of a lane
-	run   func(carry func(context.Context))
-	lanes map[laneKey]*lane // at most 2·Streams to a node; they stay until Run ends
+	mu    sync.Mutex                        // guards what follows; taken before that of a lane
+	run   func(carry func(context.Context)) // nil before Run
+	lanes map[laneKey]*lane                 // at most 2·Streams to a node; they stay until Run ends
 	ended bool
 }
 
@@ -49,8 +49,8 @@ func New(c Config, n transport.Network, find AddressBook, log *slog.Logger) (*Co
 // ticksOfAnswer is how finely the time to an answer is counted.
 const ticksOfAnswer = 8
 
-// Run carries until ctx ends, and returns when all that it started has ended. Writes before and after are
-// Unavailable; questions may be asked at any time. It can run once.
+// Run carries until ctx ends, and returns when all that it started has ended. What is written before waits for
+// it, what comes afterwards is Unavailable; questions may be asked at any time. It can run once.
 func (c *Courier) Run(ctx context.Context) error {
 	c.mu.Lock()
 	if c.run != nil || c.ended {
@@ -58,6 +58,9 @@ func (c *Courier) Run(ctx context.Context) error {
 		return ais.Errorf(ais.Precondition, "courier: it has run already")
 	}
 	c.run = func(carry func(context.Context)) { c.running.Go(func() { carry(ctx) }) }
+	for _, l := range c.lanes {
+		l.begin(c.run)
+	}
 	c.mu.Unlock()
 	ticker := time.NewTicker(max(c.config.Answer/ticksOfAnswer, time.Millisecond))
 	defer ticker.Stop()
@@ -100,12 +103,13 @@ func (c *Courier) lane(to ais.NodeID, extents bool, number int) (*lane, error) {
 	key := laneKey{to, extents, number % c.config.Streams}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.run == nil || c.ended {
+	if c.ended {
 		return nil, stopped()
 	}
 	l := c.lanes[key]
 	if l == nil {
 		l = newLane(c, to)
+		l.run = c.run
 		c.lanes[key] = l
 	}
 	return l, nil

@@ -21,9 +21,10 @@ type lane struct {
 	to   ais.NodeID
 	work chan struct{} // pokes the carrier: there is something to send
 
-	mu      sync.Mutex // guards what follows; nothing is locked under it
-	carried bool       // a carrier runs
-	stopped bool       // nothing is taken on any more
+	mu      sync.Mutex                        // guards what follows; nothing is locked under it
+	run     func(carry func(context.Context)) // starts a carrier; nil before Courier.Run
+	carried bool                              // a carrier runs
+	stopped bool                              // nothing is taken on any more
 	cut     func(error)
 
 	queue   []load
@@ -212,13 +213,19 @@ func (l *lane) chunk(size int) *load {
 
 // poke has the carrier look; one is started if there is none. l.mu is held.
 func (l *lane) poke() {
-	if !l.carried {
+	if !l.carried && l.run != nil {
 		l.carried = true
-		l.c.run(l.carry)
+		l.run(l.carry)
 	}
-	select {
-	case l.work <- struct{}{}:
-	default:
+	poke(l.work)
+}
+
+// begin is called when carriers can be started.
+func (l *lane) begin(run func(carry func(context.Context))) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.run = run; len(l.queue) > 0 {
+		l.poke()
 	}
 }
 
