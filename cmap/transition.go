@@ -213,7 +213,7 @@ func (m *Map) NextGeneration(survivor ais.NodeID) (*Map, error) {
 			state = Down
 		}
 		if state != n.State {
-			n.State, n.Since = state, next.version
+			n.State, n.Since, n.Unleased = state, next.version, false
 		}
 		if n.IsTarget() {
 			everyone = append(everyone, n.ID)

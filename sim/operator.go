@@ -159,7 +159,7 @@ func (o *operator) wipe(n *node) {
 // forceNew loses all voters but one for ever, and has that one start a new generation, once a run at most.
 func (o *operator) forceNew(survivor *node) {
 	w := o.w
-	if !w.votersWell(survivor) || w.reference.Map().Generation() > 1 {
+	if !survivor.wanted || !w.votersWell(survivor) || w.reference.Map().Generation() > 1 {
 		return
 	}
 	voters := w.primary().machine.Status().Voters

@@ -124,7 +124,7 @@ func (r *registers) since(m *cmap.Map, id ais.NodeID, slot int) (since ais.MapVe
 }
 
 // before are the targets that must have given up a slot before its home under m serves it: the homes of all
-// maps since the settled one, but those that are dead in m.
+// maps since the settled one, but those that are dead in m, or planned to be and without a lease.
 func (r *registers) before(m *cmap.Map, id ais.NodeID, slot int) (all []ais.NodeID) {
 	for v := max(m.Settled(), 1); v < m.Version(); v++ {
 		if r.maps[v] == nil {
@@ -132,7 +132,7 @@ func (r *registers) before(m *cmap.Map, id ais.NodeID, slot int) (all []ais.Node
 		}
 		old := r.homeOf(v, slot)
 		d, ok := m.Node(old)
-		if old != 0 && old != id && ok && !dead(d.State) && !slices.Contains(all, old) {
+		if old != 0 && old != id && ok && !d.Still() && !slices.Contains(all, old) {
 			all = append(all, old)
 		}
 	}
