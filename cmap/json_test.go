@@ -31,10 +31,22 @@ func story(t *testing.T) *Map {
 	return must(t)(m.SetWeights([]WeightChange{{ID: 1, Weight: 4_000_000_000}}))
 }
 
+// forgotten is a map with what came to maps later: a node forgotten that others of the chain name, one in
+// maintenance that has no lease, a version that asked for a rebalance.
+func forgotten(t *testing.T) *Map {
+	m := joined(t, target(1), target(2), target(3))
+	m = must(t)(m.Settle(m.Version()))
+	m = must(t)(m.SetStates(set(2, Down)))
+	m = must(t)(m.Forget(2))
+	m = must(t)(m.SetStates(set(3, Maintenance)))
+	m = must(t)(m.Unlease([]ais.NodeID{3}))
+	return must(t)(m.Touch())
+}
+
 // The bytes of a map go into snapshots and between nodes: they must never change.
 func TestMapGolden(t *testing.T) {
 	for name, m := range map[string]*Map{
-		"new": New(1), "story": story(t), "generation": must(t)(story(t).NextGeneration(3)),
+		"new": New(1), "story": story(t), "generation": must(t)(story(t).NextGeneration(3)), "forgotten": forgotten(t),
 	} {
 		file := "testdata/" + name + ".json"
 		want, err := os.ReadFile(file)
@@ -82,6 +94,8 @@ func TestImpossibleMaps(t *testing.T) {
 		{"a change that changes nothing", `"set":[],"gone":["0000000000000002"]`, `"set":[],"gone":[]`},
 		{"who goes was never there", `"gone":["0000000000000002"]`, `"gone":["0000000000000002","0000000000000008"]`},
 		{"changes out of order", `{"version":9,"set"`, `{"version":8,"set"`},
+		{"touched at a version to come", `"changes"`, `"touched":99,"changes"`},
+		{"no lease, and alive", `"state":"alive"`, `"unleased":true,"state":"alive"`},
 		{"everyone in a settled map", `"changes"`, `"everyone":[],"changes"`},
 		{"a second value", `]}]}`, `]}]}{}`},
 	} {
@@ -98,7 +112,7 @@ func TestImpossibleMaps(t *testing.T) {
 }
 
 func FuzzMap(f *testing.F) {
-	for _, name := range []string{"new", "story", "generation"} {
+	for _, name := range []string{"new", "story", "generation", "forgotten"} {
 		b, err := os.ReadFile("testdata/" + name + ".json")
 		if err != nil {
 			f.Fatal(err)
@@ -143,6 +157,7 @@ func TestAnyHistory(t *testing.T) {
 			if next.Settled() < m.Settled() && next.Generation() == m.Generation() {
 				rt.Fatalf("settled %d after %d", next.Settled(), m.Settled())
 			}
+			checkAfter(rt, m, next)
 			m = next
 			b := encode(t, m)
 			var read Map
@@ -156,11 +171,39 @@ func TestAnyHistory(t *testing.T) {
 	})
 }
 
+// checkAfter holds two maps that follow each other to what always is so.
+func checkAfter(rt *rapid.T, m, next *Map) {
+	const slot = 40000
+	for copies := 1; copies < 4; copies++ {
+		if was, is := m.Epoch(slot, copies), next.Epoch(slot, copies); is < was && next.Generation() == m.Generation() {
+			rt.Fatalf("%d copies: epoch %d after %d", copies, is, was)
+		}
+		for _, g := range next.Groups(slot, copies) {
+			for _, id := range g.Nodes {
+				if _, ok := next.Node(id); !ok {
+					rt.Fatalf("%d copies: group %v has a node that is not in the map", copies, g)
+				}
+			}
+		}
+	}
+	if rapid.IntRange(0, 15).Draw(rt, "look at all slots") > 0 {
+		return
+	}
+	if moved, placed := next.Moved(3), next.Placed(); moved > placed || placed > next.Version() {
+		rt.Fatalf("version %d moved slots, of %d that may have, of %d", moved, placed, next.Version())
+	}
+	for _, n := range next.Nodes() {
+		if n.Unleased && !n.Planned() {
+			rt.Fatalf("node %s is %s and noted to have no lease", n.ID, n.State)
+		}
+	}
+}
+
 // drawChange is any change of a map of up to six nodes.
 func drawChange(rt *rapid.T, m *Map) (*Map, error) {
 	id := rapid.IntRange(1, 6).Draw(rt, "node")
 	state := State(rapid.IntRange(0, 4).Draw(rt, "state"))
-	switch rapid.SampledFrom([]string{"join", "join", "state", "state", "start", "weight", "zone", "remove", "settle", "cut", "generation"}).Draw(rt, "change") {
+	switch rapid.SampledFrom([]string{"join", "join", "state", "state", "start", "weight", "zone", "remove", "settle", "cut", "generation", "forget", "unlease", "touch"}).Draw(rt, "change") {
 	case "join":
 		if id == 6 {
 			return m.Join(proxy(id))
@@ -176,6 +219,12 @@ func drawChange(rt *rapid.T, m *Map) (*Map, error) {
 		return m.SetZone(ais.NodeID(id), state.String())
 	case "remove":
 		return m.Remove(ais.NodeID(id))
+	case "forget":
+		return m.Forget(ais.NodeID(id))
+	case "unlease":
+		return m.Unlease([]ais.NodeID{ais.NodeID(id)})
+	case "touch":
+		return m.Touch()
 	case "settle":
 		return m.Settle(m.Version())
 	case "cut":

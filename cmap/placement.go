@@ -70,13 +70,19 @@ func (m *Map) AppendGroup(group []ais.NodeID, slot ais.Slot, copies int) []ais.N
 	return m.chain.now().appendGroup(group, slot, copies)
 }
 
+// appendGroup appends the group but for those that are lost.
 func (p *point) appendGroup(group []ais.NodeID, slot ais.Slot, copies int) []ais.NodeID {
+	return p.append(group, slot, copies, false)
+}
+
+// append appends the group, with or without those that are lost.
+func (p *point) append(group []ais.NodeID, slot ais.Slot, copies int, lost bool) []ais.NodeID {
 	for _, at := range p.ranking.row(slot) {
 		if copies <= 0 {
 			break
 		}
 		if m := &p.members[at]; m.Alive {
-			if !m.Lost {
+			if !m.Lost || lost {
 				group = append(group, m.ID)
 			}
 			copies--
@@ -142,13 +148,13 @@ func (m *Map) Groups(slot ais.Slot, copies int) []Group {
 }
 
 // Epoch is the last version at which the group of a slot changed, as far as the map remembers: the
-// cut if it has not changed since. It never goes back.
+// cut if it has not changed since. It never goes back, not even where a node of the group was forgotten.
 func (m *Map) Epoch(slot ais.Slot, copies int) ais.MapVersion {
 	var a, b [RanksMax]ais.NodeID
 	first := m.chain.at(m.cut)
-	now := m.chain.now().appendGroup(a[:0], slot, copies)
+	now := m.chain.now().append(a[:0], slot, copies, true)
 	for i := len(m.chain.points) - 1; i > first; i-- {
-		before := m.chain.points[i-1].appendGroup(b[:0], slot, copies)
+		before := m.chain.points[i-1].append(b[:0], slot, copies, true)
 		if !slices.Equal(before, now) {
 			return m.chain.points[i].version
 		}
@@ -194,7 +200,7 @@ func (p *point) differs(other *point, copies int) bool {
 	var a, b [RanksMax]ais.NodeID
 	for slot := range ais.Slots {
 		s := ais.Slot(slot)
-		if !slices.Equal(p.appendGroup(a[:0], s, copies), other.appendGroup(b[:0], s, copies)) {
+		if !slices.Equal(p.append(a[:0], s, copies, true), other.append(b[:0], s, copies, true)) {
 			return true
 		}
 	}
