@@ -478,7 +478,7 @@ func TestOnRealDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := mustOpen(t, o)
-	if again.Epoch() != 2 || again.slots != s.slots {
+	if again.Epoch() != 2 || !slices.Equal(again.ranks, s.ranks) {
 		t.Errorf("second start on a real disk: epoch %d, want 2, and slots where they were", again.Epoch())
 	}
 	if err := again.Close(); err != nil {
