@@ -110,15 +110,12 @@ func checkBucket(b *ais.Bucket) error {
 		args = append([]any{b.Name}, args...)
 		return ais.NounErrorf(ais.Invalid, ais.NounBucket, "bucket %q: "+format, args...)
 	}
-	copies := ais.CopiesMax
 	if b.Policy != "" {
-		p, err := ais.ParsePolicy(b.Policy)
-		if err != nil {
+		if _, err := ais.ParsePolicy(b.Policy); err != nil {
 			return bad("%w", err)
 		}
-		copies = p.Copies
 	}
-	if b.MinCopies < 0 || b.MinCopies > copies {
+	if copies := copiesOf(b.Policy); b.MinCopies < 0 || b.MinCopies > copies {
 		return bad("min_copies=%d: want 0 (the default) to %d", b.MinCopies, copies)
 	}
 	if b.Versioning > ais.VersioningSuspended {

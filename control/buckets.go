@@ -62,11 +62,15 @@ func notFound(name string) error {
 // Buckets is all buckets in name order; the slice belongs to the state.
 func (b *Buckets) Buckets() []*ais.Bucket { return b.state.View().Buckets() }
 
-// CreateBucket makes a bucket. A creation time of 0 is now. The error is of kind Exists if the name is
+// CreateBucket makes a bucket. A creation time of 0 is now; without a policy it gets the one that is the
+// cluster's default at this moment, for good. The error is of kind Exists if the name is
 // taken, Unavailable if the bucket of that name is just being deleted.
 func (b *Buckets) CreateBucket(ctx context.Context, bucket ais.Bucket) (*ais.Bucket, error) {
 	if bucket.CreatedUnix == 0 {
 		bucket.CreatedUnix = b.now().UnixMilli()
+	}
+	if bucket.Policy == "" {
+		bucket.Policy = b.state.View().Config().Get(BucketPolicy).String()
 	}
 	_, result, err := b.state.Propose(ctx, BucketCreate{Bucket: bucket})
 	return result.Bucket, err
@@ -74,8 +78,11 @@ func (b *Buckets) CreateBucket(ctx context.Context, bucket ais.Bucket) (*ais.Buc
 
 // UpdateBucket replaces what may change of a bucket: policy, versioning, min_copies, properties. The
 // caller has changed a copy of what Bucket gave; if the bucket was changed by another meanwhile, the
-// error is of kind Precondition, and the caller begins again.
+// error is of kind Precondition, and the caller begins again. So it is if the number of copies would change.
 func (b *Buckets) UpdateBucket(ctx context.Context, bucket ais.Bucket) (*ais.Bucket, error) {
+	if err := CheckState(b.state.View(), BucketUpdate{Bucket: bucket}); err != nil {
+		return nil, err
+	}
 	_, result, err := b.state.Propose(ctx, BucketUpdate{Bucket: bucket})
 	return result.Bucket, err
 }

@@ -55,13 +55,13 @@ func TestBucketLife(t *testing.T) {
 	mustCreate(t, b, "archive")
 
 	changed := *first
-	changed.Policy, changed.MinCopies, changed.Versioning = "copies=3", 2, ais.VersioningEnabled
+	changed.Policy, changed.MinCopies, changed.Versioning = "ec=4+1", 2, ais.VersioningEnabled
 	changed.Owner, changed.Name = "somebody", "renamed" // which do not change
 	second, err := b.UpdateBucket(ctx, changed)
-	if err != nil || second.Policy != "copies=3" || second.Owner != "me" || second.Name != "photos" || second.Revision != 5 {
+	if err != nil || second.Policy != "ec=4+1" || second.Owner != "me" || second.Name != "photos" || second.Revision != 5 {
 		t.Errorf("update: got %+v, %v", second, err)
 	}
-	if first.Policy != "" {
+	if first.Policy != "copies=2" {
 		t.Error("an update changed the value that an earlier reader holds")
 	}
 	_, err = b.UpdateBucket(ctx, changed)

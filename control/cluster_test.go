@@ -66,7 +66,7 @@ func TestPrimary(t *testing.T) {
 func TestGrantIndex(t *testing.T) {
 	v := NewView()
 	want := ais.ControlIndex(0)
-	for i, c := range wholeScript() {
+	for i, c := range everyScript() {
 		v, _, _ = v.Apply(ais.ControlIndex(i+1), c)
 		switch c.Kind() {
 		case KindClusterInit, KindConfigSet, KindConfigUnset, KindPrimaryBegin, KindClusterSecrets, KindClusterLevel,

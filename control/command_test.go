@@ -44,12 +44,15 @@ var goldenCommands = []string{
 	`{"v":1,"kind":"xaction.forget","body":{"id":"g4"}}`,
 	`{"v":2,"kind":"bucket.delete","body":{"id":15,"revision":43,"node":"00000000000000a1","epoch":1}}`,
 	`{"v":1,"kind":"cluster.level","body":{"level":1}}`,
+	`{"v":1,"kind":"map.touch","body":{}}`,
+	`{"v":1,"kind":"node.forget","body":{"id":"00000000000000a2"}}`,
+	`{"v":1,"kind":"node.unlease","body":{"ids":["00000000000000a4"]}}`,
 }
 
 func TestCommandGolden(t *testing.T) {
 	seen := map[string]bool{}
 	kinds := map[Kind]bool{}
-	for _, c := range wholeScript() {
+	for _, c := range everyScript() {
 		kinds[c.Kind()] = true
 		b, err := Encode(c)
 		if err != nil {

@@ -68,6 +68,12 @@ func drawCommand(t *rapid.T, v *View) Command {
 		return NodeZone{ID: nodeID(), Zone: fmt.Sprint("zone-", small("zone"))}
 	case KindNodeRemove:
 		return NodeRemove{ID: nodeID()}
+	case KindNodeForget:
+		return NodeForget{ID: nodeID()}
+	case KindNodeUnlease:
+		return NodeUnlease{IDs: []ais.NodeID{nodeID()}}
+	case KindMapTouch:
+		return MapTouch{}
 	case KindMapSettle:
 		return MapSettle{v.Map().Version() - ais.MapVersion(rapid.IntRange(0, 1).Draw(t, "old"))}
 	case KindMapCut:

@@ -93,20 +93,35 @@ func clusterScript() []Command {
 	}
 }
 
-// refusedAt are the indices of the commands of both scripts that the state refuses.
-func refusedAt() []int { return []int{5, 7, 13, 18, 34, 35, 37} }
+// laterScript is commands of the kinds that came after those, to follow both scripts.
+func laterScript() []Command {
+	return []Command{
+		MapTouch{},                              // 45
+		NodeForget{ID: 0xa1},                    // 46, refused: it is alive
+		NodeForget{ID: 0xa2},                    // 47: it is down
+		NodeJoin{node(0xa4, ais.RoleTarget, 1)}, // 48
+		NodeState{[]cmap.StateChange{{ID: 0xa4, State: cmap.Maintenance}}}, // 49
+		NodeUnlease{IDs: []ais.NodeID{0xa4}},                               // 50
+	}
+}
+
+// refusedAt are the indices of the commands of the scripts that the state refuses.
+func refusedAt() []int { return []int{5, 7, 13, 18, 34, 35, 37, 46} }
 
 // wholeScript is both scripts.
 func wholeScript() []Command { return append(script(), clusterScript()...) }
 
+// everyScript is all three.
+func everyScript() []Command { return append(wholeScript(), laterScript()...) }
+
 // proposalID is the id that the tests give the proposal at index i.
 func proposalID(i int) ProposalID { return ProposalID{0xee, 15: byte(i)} }
 
-// scripted is the state after the first n commands of both scripts, each with a proposal id from 21 on.
+// scripted is the state after the first n commands of the scripts, each with a proposal id from 21 on.
 func scripted(t testing.TB, n int) *View {
 	t.Helper()
 	v := NewView()
-	for i, c := range wholeScript()[:n] {
+	for i, c := range everyScript()[:n] {
 		at := ais.ControlIndex(i + 1)
 		var entry []byte
 		var err error

@@ -94,7 +94,7 @@ func TestSnapshotRefuses(t *testing.T) {
 }
 
 func FuzzDecodeSnapshot(f *testing.F) {
-	for n := range len(wholeScript()) + 1 {
+	for n := range len(everyScript()) + 1 {
 		if b, err := EncodeSnapshot(scripted(f, n)); err == nil {
 			f.Add(b)
 		}
