@@ -133,7 +133,7 @@ func (b *batch) applyPart(r *format.Record, m *format.Meta, p place, copies uint
 		return err
 	}
 	switch {
-	case !ok && b.replay:
+	case !ok && (b.replay || b.adopted):
 		u = uploadRow{State: uploadUnknown, Copies: copies, Bucket: r.Bucket, Name: string(r.Key), Slot: r.Slot}
 		b.putUpload(id, &u)
 	case !ok || u.State == uploadCompleted || u.State == uploadAborted:
@@ -141,7 +141,7 @@ func (b *batch) applyPart(r *format.Record, m *format.Meta, p place, copies uint
 			u.Shadows++
 			b.putUpload(id, &u)
 		}
-		if b.replay {
+		if b.replay || b.adopted {
 			return nil // its extents stay staged: a COMMIT claims them, or the end of recovery drops them
 		}
 		if err := b.dropWrite(writeOf{r.Write, extentsOf(int64(r.Logical))}, r.Write, true); err != nil {
@@ -164,6 +164,9 @@ func (b *batch) applyPart(r *format.Record, m *format.Meta, p place, copies uint
 				b.set()
 			}
 			if old.Write == x.Write {
+				if b.adopted {
+					b.unstage([]writeOf{{ID: x.Write}}) // extents that were lost have come again
+				}
 				return nil
 			}
 			return b.dropWrite(writeOf{x.Write, extentsOf(x.Size)}, x.Write, true)
@@ -177,8 +180,7 @@ func (b *batch) applyPart(r *format.Record, m *format.Meta, p place, copies uint
 			}
 		}
 	}
-	b.key = writeKey(b.key[:0], spaceStaged, x.Write)
-	b.del()
+	b.unstage([]writeOf{{ID: x.Write}})
 	b.key = partKey(b.key[:0], id, m.PartNumber)
 	b.val = x.append(b.val[:0])
 	b.set()
@@ -210,9 +212,7 @@ func (b *batch) closeUpload(id ais.WriteID, u uploadRow, state uploadState, name
 		switch {
 		case named[p.Write]:
 		case staged:
-			b.key = writeKey(b.key[:0], spaceStaged, p.Write)
-			b.val = b.val[:0]
-			b.set()
+			b.stage(p.Write)
 		default:
 			failed = b.dropWrite(writeOf{p.Write, extentsOf(p.Size)}, p.Write, true)
 		}

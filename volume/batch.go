@@ -22,6 +22,7 @@ type batch struct {
 	b       *pebble.Batch
 	r       pebble.Reader
 	replay  bool
+	adopted bool      // the record at hand was stamped elsewhere: it comes in any order, perhaps twice
 	slots   []slotKey // with a changed digest
 	files   []*file   // with a changed row
 	key     []byte
@@ -194,6 +195,10 @@ func (b *batch) mergeEntry(slot ais.Slot, bucket ais.BucketID, name string, e ro
 			}
 			x.Shadows++
 			b.putEntry(bucket, name, at, &x)
+			if e.Kind == rowCommit && c == 0 && b.adopted {
+				b.unstage(writes) // extents that were lost have come again
+				return nil
+			}
 			if e.Kind == rowCommit {
 				return b.dropWrites(writes, &x)
 			}
@@ -214,11 +219,8 @@ func (b *batch) mergeEntry(slot ais.Slot, bucket ais.BucketID, name string, e ro
 			}
 		}
 	}
-	if e.Kind == rowCommit && (b.replay || len(writes) == 1) {
-		for _, w := range writes {
-			b.key = writeKey(b.key[:0], spaceStaged, w.ID)
-			b.del()
-		}
+	if e.Kind == rowCommit && (b.replay || b.adopted || len(writes) == 1) {
+		b.unstage(writes)
 	}
 	if err := b.insertEntry(bucket, name, &e, &x, at, &cur, hasCur); err != nil {
 		return err
@@ -416,6 +418,10 @@ func (b *batch) dropNotIn(writes, kept []writeOf) error {
 // dropWrite gives up the extents of one write, now or (later) by the reaper. Readers of the object
 // have pinned its first write.
 func (b *batch) dropWrite(w writeOf, first ais.WriteID, later bool) error {
+	if !b.replay && b.s.writes.held(w.ID) {
+		b.stage(w.ID) // a record on its way refers to it
+		return nil
+	}
 	b.key = writeKey(b.key[:0], spaceStaged, w.ID)
 	b.del()
 	if later {
@@ -452,7 +458,7 @@ func (b *batch) dropWrite(w writeOf, first ais.WriteID, later bool) error {
 func (b *batch) applyExtent(r *format.Record, p place) error {
 	b.key = extentKey(b.key[:0], r.Write, r.Sequence)
 	known := false
-	if b.replay {
+	if b.replay || b.adopted {
 		v, ok, done, err := get(b.r, b.key)
 		if err != nil {
 			return b.s.indexError(err)
@@ -472,10 +478,12 @@ func (b *batch) applyExtent(r *format.Record, p place) error {
 	x := extentRow{Place: p, PayloadHash: r.PayloadHash, Stored: int64(r.Stored)}
 	b.val = x.append(b.val[:0])
 	b.set()
-	if r.Sequence == 0 && !b.replay || b.replay && !known {
-		b.key = writeKey(b.key[:0], spaceStaged, r.Write)
-		b.val = b.val[:0]
-		b.set()
+	if b.adopted {
+		b.key = writeKey(b.key[:0], spaceTrash, r.Write) // what was given up of the write is wanted again
+		b.del()
+	}
+	if r.Sequence == 0 && !b.replay || (b.replay || b.adopted) && !known {
+		b.stage(r.Write)
 	}
 	b.enlive(p, false, ais.Stamp{})
 	return nil

@@ -2,7 +2,8 @@ package volume
 
 import (
 	"fmt"
-	"slices"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/volume/format"
@@ -70,9 +71,7 @@ func (s *Store) runCommitter(stop <-chan struct{}) {
 // commitOps applies synced records in the order of their lanes, and tells their writers.
 func (s *Store) commitOps(b *batch, ops []*op) {
 	err := s.broken()
-	if slices.ContainsFunc(ops, func(o *op) bool { return o.also != nil || o.rec.Type == format.TypeSystem }) {
-		// A companion reads what its record has written, and no latch keeps system records of one
-		// subject apart: this batch must see itself.
+	if s.mustSeeItself(ops) {
 		b = s.newBatch(true)
 		defer b.close()
 	}
@@ -102,6 +101,33 @@ func (s *Store) commitOps(b *batch, ops []*op) {
 		}
 		o.finish(err)
 	}
+}
+
+// mustSeeItself reports whether a batch of ops has to read its own writes: a companion reads what its record
+// has written, no latch keeps system records of one subject apart, and none is held for adopted records.
+func (s *Store) mustSeeItself(ops []*op) bool {
+	adopted := false
+	for _, o := range ops {
+		if o.also != nil || o.rec.Type == format.TypeSystem {
+			return true
+		}
+		adopted = adopted || o.adopted && o.rec.Type != format.TypeExtent
+	}
+	if !adopted {
+		return false
+	}
+	clear(s.namesInBatch)
+	for _, o := range ops {
+		if o.rec.Type == format.TypeExtent {
+			continue
+		}
+		h := xxh3.HashSeed(o.rec.Key, uint64(o.rec.Bucket))
+		if _, ok := s.namesInBatch[h]; ok {
+			return true
+		}
+		s.namesInBatch[h] = struct{}{}
+	}
+	return false
 }
 
 // commitAlone makes one indexed batch of fn.
@@ -147,7 +173,14 @@ func (s *Store) commitFunc(fn func(b *batch) error) error {
 // applyOp applies one record of a running store.
 func (b *batch) applyOp(o *op) error {
 	p := place{Volume: o.file.id, Off: o.at.From, Size: o.at.To - o.at.From, HeadLen: o.rec.HeadLen()}
-	err := b.apply(&o.rec, &o.meta, o.payload, p, o.copies, o.writes)
+	b.s.release(o, true)
+	b.adopted = o.adopted
+	var err error
+	if o.rec.Type != format.TypeSystem && b.s.givenUp(o.rec.Slot, o.rec.Bucket, o.rec.LSN) {
+		err = ais.Errorf(ais.StaleMap, "slot %d was given up here meanwhile", o.rec.Slot)
+	} else {
+		err = b.apply(&o.rec, &o.meta, o.payload, p, o.copies, o.writes)
+	}
 	o.file.row.LastUnix = b.s.opt.Now()
 	o.file.indexed(o.at)
 	b.touch(o.file)

@@ -106,7 +106,7 @@ func (l *life) runLane(ctx context.Context) {
 		select {
 		case n = <-l.volley:
 		case o := <-l.s.small.queue:
-			l.s.writeGroup([]*op{o})
+			l.s.writeGroup(&l.s.small, []*op{o})
 			continue
 		case <-ctx.Done():
 			return
@@ -118,7 +118,7 @@ func (l *life) runLane(ctx context.Context) {
 		slices.SortFunc(group, func(a, b *op) int {
 			return cmp.Or(cmp.Compare(a.rec.Bucket, b.rec.Bucket), bytes.Compare(a.rec.Key, b.rec.Key))
 		})
-		l.s.writeGroup(group)
+		l.s.writeGroup(&l.s.small, group)
 	}
 }
 

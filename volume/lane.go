@@ -29,11 +29,14 @@ type op struct {
 	also    *op       // written right behind, in the same sync and the same index batch
 	hold    bool      // stop when durable: the record is pending until released
 	stamped bool      // rec.Modified was drawn for this op and is on its way
+	adopted bool      // another copy has stamped it: no latch is held
+	uses    bool      // writes are noted in Store.writes
 
 	file *file
 	at   span
 	err  error
-	done chan error // gets one value: when durable if hold, else when applied
+	done chan error  // gets one value: when durable if hold, else when applied
+	tell func(error) // or this is called
 }
 
 // Bounds of one group of the small lane.
@@ -42,9 +45,13 @@ const (
 	groupBytes = 8 << 20
 )
 
+// laneQueue is how many ops may wait for a lane; more wait for one of them to be taken.
+const laneQueue = 1024
+
 // smallLane appends small records: whoever waits shares one write, one sync and one index batch. Its
 // goroutine alone owns current.
 type smallLane struct {
+	class   format.Class
 	queue   chan *op
 	current *file
 	iov     [][]byte
@@ -53,37 +60,68 @@ type smallLane struct {
 
 var zeros [largeAlign]byte
 
-// runSmallLane is the small lane's goroutine. When ctx ends it refuses what still waits.
-func (s *Store) runSmallLane(ctx context.Context) {
-	l := &s.small
+// runSmallLane is the goroutine of the small lane, or of the fill lane. When ctx ends it refuses what still
+// waits.
+func (s *Store) runSmallLane(ctx context.Context, l *smallLane) {
 	for {
 		select {
 		case o := <-l.queue:
 			l.group = append(l.group[:0], o)
-			bytes := o.rec.Size()
+			bytes := o.chainSize()
 			l.letOthersCome()
 		more:
 			for len(l.group) < groupOps && bytes < groupBytes {
 				select {
 				case o = <-l.queue:
 					l.group = append(l.group, o)
-					bytes += o.rec.Size()
+					bytes += o.chainSize()
 				default:
 					break more
 				}
 			}
-			s.writeGroup(l.group)
+			s.writeGroup(l, l.group)
 		case <-ctx.Done():
-			for {
-				select {
-				case o := <-l.queue:
-					o.finish(errStopped())
-				default:
-					return
-				}
-			}
+			s.refuseQueued(l)
+			return
 		}
 	}
+}
+
+// refuseQueued ends what waits in a lane that takes nothing any more.
+func (s *Store) refuseQueued(l *smallLane) {
+	for {
+		select {
+		case o := <-l.queue:
+			s.abandon(o)
+			o.finish(errStopped())
+		default:
+			return
+		}
+	}
+}
+
+// enqueue hands an op with tell to a lane. Whatever happens, it ends.
+func (s *Store) enqueue(l *smallLane, o *op) {
+	select {
+	case l.queue <- o:
+	case <-s.finished:
+		s.abandon(o)
+		o.finish(errStopped())
+		return
+	}
+	select {
+	case <-s.finished:
+		s.refuseQueued(l) // the lane may have ended before this came
+	default:
+	}
+}
+
+// chainSize is the bytes of a record and its companions.
+func (o *op) chainSize() (n int64) {
+	for x := o; x != nil; x = x.also {
+		n += x.rec.Size()
+	}
+	return n
 }
 
 // letOthersCome gives way to the requests that are ready to run, as long as they bring records: on a
@@ -102,17 +140,20 @@ func errStopped() error { return ais.Errorf(ais.Unavailable, "the store is stopp
 
 // finish ends an op and its companion.
 func (o *op) finish(err error) {
-	if err == nil {
-		err = o.err
+	for x := o; x != nil && err == nil; x = x.also {
+		err = x.err
 	}
-	if o.done != nil {
+	switch {
+	case o.done != nil:
 		o.done <- err
+	case o.tell != nil:
+		o.tell(err)
 	}
 }
 
 // writeGroup appends a group, syncs it, and hands it to the committer.
-func (s *Store) writeGroup(group []*op) {
-	if err := s.appendGroup(group); err != nil {
+func (s *Store) writeGroup(l *smallLane, group []*op) {
+	if err := s.appendGroup(l, group); err != nil {
 		for _, o := range group {
 			s.abandon(o)
 			o.finish(err)
@@ -133,32 +174,30 @@ func (s *Store) writeGroup(group []*op) {
 	}
 }
 
-// abandon forgets the stamp of an op that will never be applied.
+// abandon forgets the stamp of an op that will never be applied, and what it refers to.
 func (s *Store) abandon(o *op) {
 	for ; o != nil; o = o.also {
+		s.release(o, false)
 		if o.stamped {
 			s.slots.landed(slotKey{o.rec.Slot, o.copies}, o.rec.Modified)
 		}
 	}
 }
 
-func (s *Store) appendGroup(group []*op) error {
+func (s *Store) appendGroup(l *smallLane, group []*op) error {
 	if err := s.broken(); err != nil {
 		return err
 	}
-	l := &s.small
 	var need int64
 	for _, o := range group {
-		for x := o; x != nil; x = x.also {
-			need += x.rec.Size()
-		}
+		need += o.chainSize()
 	}
 	if l.current != nil && !l.current.room(need, s.volumeSize(), s.sealSize()) {
 		s.retireFile(l.current)
 		l.current = nil
 	}
 	if l.current == nil {
-		f, err := s.createFile(format.ClassSmall, false)
+		f, err := s.createFile(l.class, false)
 		if err != nil {
 			return err
 		}
@@ -169,12 +208,22 @@ func (s *Store) appendGroup(group []*op) error {
 		if errors.Is(err, errNoRoom) {
 			return s.spaceError(err)
 		}
-		return s.poisoned(f, err)
+		return s.laneFailed(l, err)
 	}
 	if err := f.syncTo(f.endOfAppends()); err != nil {
-		return s.poisoned(f, err)
+		return s.laneFailed(l, err)
 	}
 	return nil
+}
+
+// laneFailed takes a lane's volume out of use after a failed write or sync.
+func (s *Store) laneFailed(l *smallLane, cause error) error {
+	f := l.current
+	if l == &s.small {
+		return s.poisoned(f, cause)
+	}
+	l.current = nil
+	return s.poisonedElsewhere(f, cause)
 }
 
 // errNoRoom marks a failure to preallocate: nothing was written, and nothing is poisoned.

@@ -43,6 +43,9 @@ func (t *Tx) form(o *op, mayUseReserve bool) error {
 			return err
 		}
 	}
+	if !s.take(o) {
+		return ais.Errorf(ais.Unavailable, "bytes of %q are being given up", t.name)
+	}
 	o.rec.Modified = s.slots.stamp(slotKey{t.slot, o.copies}, s.opt.Clock)
 	o.stamped = true
 	o.rec.LSN = s.opt.Clock.LSN()
@@ -79,6 +82,9 @@ func (t *Tx) Prepare(e Entry) (*Pending, error) {
 	} else {
 		o.payload = e.Payload
 		o.rec.Logical = uint64(len(e.Payload))
+	}
+	if e.Staged != nil && s.isDead(e.Staged.first) {
+		return nil, ais.Errorf(ais.StaleMap, "slot %d was given up here while the body came", t.slot)
 	}
 	if err := t.form(o, false); err != nil {
 		return nil, err
@@ -206,6 +212,7 @@ func (t *Tx) PreparePart(id ais.WriteID, number int, g *Staged, tag ais.ETag, su
 	info := ais.PartInfo{Number: number, Size: g.size, ETag: tag, Checksum: sum, ModifiedUnix: s.opt.Now()}
 	o := t.op(format.TypePart)
 	o.rec.Write, o.rec.Logical = g.write, uint64(g.size)
+	o.writes = writesOfPart(&o.rec)
 	o.meta = format.Meta{ModifiedUnix: info.ModifiedUnix, Upload: id, PartNumber: uint32(number),
 		Attributes: ais.Attributes{ETag: tag, Checksum: sum}}
 	if err := t.form(o, false); err != nil {

@@ -41,19 +41,22 @@ func (s *Store) reserve() int64 {
 }
 
 // admit refuses a client's write of n bytes that would eat into the reserve.
-func (s *Store) admit(n int64) error {
+func (s *Store) admit(n int64) error { return s.admitAbove(n, s.reserve()) }
+
+// admitAbove refuses a write of n bytes that would leave less than `leave` bytes.
+func (s *Store) admitAbove(n, leave int64) error {
 	if s.space.since.Add(n) > min(lookEvery, s.space.total.Load()/256) {
 		if err := s.look(); err != nil {
 			return err
 		}
 	}
-	if free := s.space.free.Load() - s.space.since.Load(); free-n < s.reserve() {
+	if free := s.space.free.Load() - s.space.since.Load(); free-n < leave {
 		if err := s.look(); err != nil {
 			return err
 		}
-		if free := s.space.free.Load(); free-n < s.reserve() {
+		if free := s.space.free.Load(); free-n < leave {
 			s.wakeKeeper()
-			return ais.Errorf(ais.Exhausted, "mountpath %s is full: %d bytes free, %d of them reserved", s.opt.Mountpath, free, s.reserve())
+			return ais.Errorf(ais.Exhausted, "mountpath %s is full: %d bytes free, %d of them reserved", s.opt.Mountpath, free, leave)
 		}
 	}
 	return nil

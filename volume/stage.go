@@ -30,6 +30,7 @@ type Staged struct {
 	ops      []*op // appended, not yet applied
 	done     bool
 	err      error // the store takes no more writes
+	first    arrival
 	tee      func(write ais.WriteID, sequence uint32, record []byte) error
 }
 
@@ -38,7 +39,9 @@ func (s *Store) Stage(bucket ais.BucketID, name string) *Staged {
 	g := &Staged{s: s, write: s.opt.Clock.Write(), bucket: bucket, slot: s.opt.Slot(bucket, name)}
 	if g.err = s.enter(); g.err != nil {
 		g.done = true
+		return g
 	}
+	s.writes.use(g.uses())
 	return g
 }
 
@@ -125,6 +128,9 @@ func (g *Staged) extent(ctx context.Context, body io.Reader) (more bool, err err
 	if appendErr != nil {
 		return false, appendErr
 	}
+	if g.first.lsn == 0 {
+		g.first = arrival{r.Slot, r.Bucket, r.LSN}
+	}
 	g.ops = append(g.ops, &op{rec: r, file: f, at: at})
 	if g.tee != nil {
 		format.Place(buf[:head], 0, 0, 0)
@@ -147,18 +153,29 @@ func (g *Staged) settle() error {
 			return g.s.poisonedElsewhere(o.file, err)
 		}
 	}
-	last := g.ops[len(g.ops)-1]
+	ops := g.ops
+	g.ops = nil
+	return g.s.apply(ops)
+}
+
+// apply has the committer apply synced records, and waits for it. The error is the first of one of them.
+func (s *Store) apply(ops []*op) error {
+	last := ops[len(ops)-1]
 	last.done = make(chan error, 1)
 	select {
-	case g.s.commits <- &unit{ops: g.ops}:
-	case <-g.s.finished:
+	case s.commits <- &unit{ops: ops}:
+	case <-s.finished:
 		return errStopped()
 	}
-	g.ops = nil
 	select {
 	case err := <-last.done:
+		for _, o := range ops {
+			if err == nil {
+				err = o.err
+			}
+		}
 		return err
-	case <-g.s.finished:
+	case <-s.finished:
 		return errStopped()
 	}
 }
@@ -175,9 +192,13 @@ func (g *Staged) part() format.CommitPart {
 func (g *Staged) Taken() {
 	if !g.done {
 		g.done = true
+		g.s.writes.unuse(g.uses(), false)
 		g.s.leave()
 	}
 }
+
+// uses names the write, so that nobody takes its extents out while the body comes.
+func (g *Staged) uses() []writeOf { return []writeOf{{ID: g.write}} }
 
 // Abort gives up what was staged, unless it was taken. It may be called at any time, and twice.
 func (g *Staged) Abort() {
@@ -186,20 +207,14 @@ func (g *Staged) Abort() {
 	}
 	g.done = true
 	defer g.s.leave()
+	g.s.writes.unuse(g.uses(), false)
 	if g.sequence == 0 && len(g.ops) == 0 {
 		return
 	}
 	ops := g.ops
 	g.ops = nil
 	// An error means that the store has stopped; its next opening finds the extents unnamed.
-	_ = g.s.commitFunc(func(b *batch) error {
-		for _, o := range ops {
-			if o.file.indexedIfKnown(o.at) {
-				b.touch(o.file)
-			}
-		}
-		return b.dropWrite(writeOf{g.write, g.sequence}, g.write, g.sequence > inlineReap)
-	})
+	_ = g.s.giveUpWrite(writeOf{g.write, g.sequence}, ops, g.sequence > inlineReap)
 }
 
 // payloadHasher hashes a payload block by block while it grows.

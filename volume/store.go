@@ -41,6 +41,7 @@ type Store struct {
 	buried    map[ais.BucketID]bool
 
 	slots   *slotTable
+	writes  *writeTable
 	latches *latches
 	gate    *gate
 	pins    *pins
@@ -48,11 +49,16 @@ type Store struct {
 
 	listDue atomic.Bool // a volume was made that no list names yet
 	small   smallLane
+	fill    smallLane // what fills a copy: cold, so that it does not hold up clients
 	cold    coldLanes
 	large   largeLanes
-	commits chan *unit
-	reads   bufferPool
-	buffers *stageBuffers
+	// fillLarge takes extents that fill a copy.
+	fillLarge largeLane
+	commits   chan *unit
+	// namesInBatch is the committer's: hashes of the names in the batch that it is about to make.
+	namesInBatch map[uint64]struct{}
+	reads        bufferPool
+	buffers      *stageBuffers
 
 	pendingMu sync.Mutex
 	pending   map[*op]struct{}
@@ -88,28 +94,31 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{opt: opt, files: make(map[ais.VolumeID]*file),
-		versioned:  make(map[ais.BucketID]bool),
-		buried:     make(map[ais.BucketID]bool),
-		slots:      newSlotTable(),
-		latches:    newLatches(),
-		gate:       newGate(),
-		pins:       newPins(),
-		commits:    make(chan *unit, 256),
-		pending:    make(map[*op]struct{}),
-		keeperWake: make(chan struct{}, 1),
-		reaperWake: make(chan struct{}, 1),
-		finished:   make(chan struct{}),
-		buffers:    newStageBuffers(opt.Config.StageBuffers),
+		versioned:    make(map[ais.BucketID]bool),
+		buried:       make(map[ais.BucketID]bool),
+		slots:        newSlotTable(),
+		writes:       newWriteTable(),
+		latches:      newLatches(),
+		gate:         newGate(),
+		pins:         newPins(),
+		commits:      make(chan *unit, 256),
+		namesInBatch: make(map[uint64]struct{}),
+		pending:      make(map[*op]struct{}),
+		keeperWake:   make(chan struct{}, 1),
+		reaperWake:   make(chan struct{}, 1),
+		finished:     make(chan struct{}),
+		buffers:      newStageBuffers(opt.Config.StageBuffers),
 	}
 	s.system.floors = make(map[ais.Slot]*floor)
 	s.config.Store(&opt.Config)
 	s.failure.ch = make(chan struct{})
-	s.small.queue = make(chan *op, 1024)
+	s.small.class, s.fill.class = format.ClassSmall, format.ClassCold
+	s.small.queue, s.fill.queue = make(chan *op, laneQueue), make(chan *op, laneQueue)
 	s.large.lanes = make([]largeLane, opt.Config.LargeLanes)
 	for i := range s.large.lanes {
 		s.large.lanes[i].class = format.ClassLarge
 	}
-	s.cold.large.class = format.ClassCold
+	s.cold.large.class, s.fillLarge.class = format.ClassCold, format.ClassCold
 	if err := s.opt.FS.MkdirAll(s.volumesDir()); err != nil {
 		return nil, fmt.Errorf("store %s: %w", opt.Dir, err)
 	}
@@ -132,12 +141,15 @@ func (s *Store) Run(ctx context.Context) error {
 	// all write through the committer.
 	laneCtx, stopLane := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLane()
+	fillCtx, stopFill := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopFill()
 	stopCommitter := make(chan struct{})
-	var jobs, lane, committer sync.WaitGroup
+	var jobs, fill, lane, committer sync.WaitGroup
 	jobs.Go(func() { s.runKeeper(ctx) })
 	jobs.Go(func() { s.runReaper(ctx) })
 	jobs.Go(func() { s.runVacuum(ctx) })
-	lane.Go(func() { s.runSmallLane(laneCtx) })
+	fill.Go(func() { s.runSmallLane(fillCtx, &s.fill) })
+	lane.Go(func() { s.runSmallLane(laneCtx, &s.small) })
 	committer.Go(func() { s.runCommitter(stopCommitter) })
 	select {
 	case <-ctx.Done():
@@ -145,12 +157,17 @@ func (s *Store) Run(ctx context.Context) error {
 		cancel()
 	}
 	jobs.Wait()
+	stopFill()
+	fill.Wait()
 	stopLane()
 	lane.Wait()
 	close(stopCommitter)
 	committer.Wait()
-	close(s.finished)
+	s.end()
 	err := s.broken()
+	if err == nil {
+		err = s.saveStable()
+	}
 	if err == nil {
 		err = s.flushIndex()
 	}
@@ -161,12 +178,30 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Close releases a store that was opened and never run.
 func (s *Store) Close() error {
-	err := s.flushIndex()
+	err := s.saveStable()
+	if e := s.flushIndex(); err == nil {
+		err = e
+	}
 	s.fail(errStopped())
-	close(s.finished)
+	s.end()
 	s.gate.close()
 	s.closeAll()
 	return err
+}
+
+// end tells that nothing will be applied any more, and ends what waits for that.
+func (s *Store) end() {
+	close(s.finished)
+	s.refuseQueued(&s.small)
+	s.refuseQueued(&s.fill)
+}
+
+// saveStable writes the digests of the slots whose stable stamp has moved, when nobody else commits.
+func (s *Store) saveStable() error {
+	b := s.newBatch(false)
+	defer b.close()
+	b.slots = s.slots.movedSlots()
+	return b.commit()
 }
 
 // closeAll closes every file and the index.

@@ -556,6 +556,9 @@ func (b *batch) reapWrite(w, first ais.WriteID) (more bool, err error) {
 	if b.s.pins.held(first) {
 		return false, nil
 	}
+	if ok, err := b.s.isKey(b.r, writeKey(nil, spaceTrash, w)); err != nil || !ok {
+		return false, err // it is wanted again
+	}
 	lower := writeKey(nil, spaceExtent, w)
 	n := 0
 	enough := errors.New("enough for one batch")
