@@ -102,20 +102,3 @@ func (c *Client) settings(ctx context.Context, method, path string, change Setti
 	err := c.json(ctx, method, path, nil, in, &out)
 	return out.Settings, err
 }
-
-// Xactions gives the register of jobs in the order of creation; kind "" is all kinds.
-func (c *Client) Xactions(ctx context.Context, kind string) ([]Xaction, error) {
-	var query url.Values
-	if kind != "" {
-		query = url.Values{"kind": {kind}}
-	}
-	var out Xactions
-	err := c.json(ctx, http.MethodGet, "/v1/xactions", query, nil, &out)
-	return out.Xactions, err
-}
-
-// Xaction gives one job: kind NotFound if the register does not have it.
-func (c *Client) Xaction(ctx context.Context, id string) (*Xaction, error) {
-	out := new(Xaction)
-	return out, c.json(ctx, http.MethodGet, "/v1/xactions/"+url.PathEscape(id), nil, nil, out)
-}

@@ -83,7 +83,7 @@ func (h *Handler) survey(ctx context.Context, m *cmap.Map) *survey {
 func (s *survey) cluster(view *control.View) *Cluster {
 	m := view.Map()
 	out := &Cluster{ID: view.Cluster().ID.String(), State: StateOK, Term: Term{State: StateUnknown}, Map: summary(m),
-		Nodes: []Node{}, Notes: s.notes(view)}
+		Rebalance: s.rebalance(view, time.Now()), Nodes: []Node{}, Notes: s.notes(view)}
 	if s.primary != nil {
 		out.Primary, out.Term = s.primary.Node.String(), Term{Number: int64(s.primary.Term), State: s.primary.State}
 	}
@@ -107,7 +107,7 @@ func (s *survey) cluster(view *control.View) *Cluster {
 }
 
 func summary(m *cmap.Map) MapSummary {
-	return MapSummary{Generation: int64(m.Generation()), Version: int64(m.Version()), Settled: int64(m.Settled())}
+	return MapSummary{Generation: int64(m.Generation()), Version: int64(m.Version()), Settled: int64(m.Settled()), Cut: int64(m.Cut())}
 }
 
 // show gives the wire form of a node.
@@ -133,6 +133,7 @@ func (s *survey) show(n *surveyed) Node {
 	if n.report != nil {
 		out.Started = new(n.report.Started.UTC())
 		out.Map, out.Control = int64(n.report.Map), int64(n.report.Control)
+		out.Whole, out.Lacking = int64(n.report.Whole), n.report.lacking()
 		out.Mountpaths = append(out.Mountpaths, n.report.Mountpaths...)
 	}
 	return out
@@ -174,33 +175,7 @@ func (s *survey) notes(view *control.View) []string {
 	if m.Settled() == 0 {
 		note("nothing is settled yet in generation %d, which an operator began", m.Generation())
 	}
-	return append(notes, s.copies(view)...)
-}
-
-// copies says how many copies of an object there really are. Objects lie at their home under the
-// settled map, on as many of its mountpaths as the policy has copies.
-func (s *survey) copies(view *control.View) (notes []string) {
-	m, policy := view.Map(), view.Config().Get(control.BucketPolicy)
-	homes, where := m.SettledHomes(), "in all"
-	if len(homes) == 1 && len(m.Members()) > 1 {
-		where = fmt.Sprintf("of node %s", homes[0])
-		notes = append(notes, fmt.Sprintf("all objects lie on node %s: the others pass requests on to it", homes[0]))
-	}
-	least := -1
-	for i := range s.nodes {
-		n := &s.nodes[i]
-		if n.report == nil || !slices.Contains(homes, n.ID) {
-			continue
-		}
-		if places := len(n.report.Mountpaths); least < 0 || places < least {
-			least = places
-		}
-	}
-	if least >= 0 && least < policy.Policy().Copies {
-		notes = append(notes, fmt.Sprintf("%s %s, so an object has %s, whatever the policy (%s) says",
-			plural(least, "mountpath"), where, plural(least, "copy"), policy))
-	}
-	return notes
+	return append(append(notes, s.settling(view)...), s.copies(view)...)
 }
 
 func plural(n int, word string) string {

@@ -21,6 +21,7 @@ type Config struct {
 	Buckets     Buckets
 	State       State
 	Peers       Peers
+	Jobs        Jobs
 	Operator    Operator
 	Joiner      Joiner
 	Verifier    Verifier
@@ -38,7 +39,7 @@ type Handler struct {
 
 // New makes a handler.
 func New(c Config) (*Handler, error) {
-	if c.Objects == nil || c.Uploads == nil || c.Buckets == nil || c.State == nil || c.Peers == nil ||
+	if c.Objects == nil || c.Uploads == nil || c.Buckets == nil || c.State == nil || c.Peers == nil || c.Jobs == nil ||
 		c.Operator == nil || c.Joiner == nil || c.Verifier == nil || c.Credentials == nil || c.Log == nil {
 		return nil, ais.Errorf(ais.Invalid, "api: every part of the configuration is needed")
 	}
@@ -106,6 +107,9 @@ func (h *Handler) route(ctx *fasthttp.RequestCtx, path, query []byte) error {
 	}
 	if bucket, ok := listedBucket(ctx, path); ok {
 		return h.list(ctx, bucket, query)
+	}
+	if id, ok := eventsOf(string(path)); ok && ctx.IsGet() {
+		return h.events(ctx, id, query)
 	}
 	return h.adapt(ctx, &who, path, query)
 }

@@ -6,23 +6,20 @@ import (
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/audit"
-	"github.com/seed9b016523/ais/replica"
+	"github.com/seed9b016523/ais/cmap"
 )
 
-// Jobs asks the targets how jobs fare there, and starts and stops them. Each call may go over the network and ends
+// Jobs asks the targets how jobs fare there, and what they hold. Each call may go over the network and ends
 // with its context.
 type Jobs interface {
-	// StartRebalance begins a new map version with the placement of the newest, so that its rebalance runs anew,
-	// and gives the xaction's id: "g" and the version.
-	StartRebalance(ctx context.Context) (id string, err error)
-	// StopXaction ends a job by command: kind Precondition where it has ended already.
-	StopXaction(ctx context.Context, id string) error
-	// Rebalance asks a target how it fares in the rebalance of a map version: kind NotFound where it knows of none.
-	Rebalance(ctx context.Context, id ais.NodeID, v ais.MapVersion) (*RebalanceStatus, error)
-	// States asks a target what it holds of slots: StaleMap where it goes by another map version than v.
-	States(ctx context.Context, id ais.NodeID, v ais.MapVersion, slots *ais.SlotSet) (*replica.Stated, error)
-	// Stores asks a target how its mountpaths stand; deep has it read and verify every record.
-	Stores(ctx context.Context, id ais.NodeID, deep bool) ([]audit.Store, error)
+	// Rebalances asks a target how it fares, or fared, in the rebalances of some map versions. What it knows
+	// nothing of is left out.
+	Rebalances(ctx context.Context, id ais.NodeID, versions []ais.MapVersion) (map[ais.MapVersion]RebalanceStatus, error)
+	// Told asks all targets of a map that may answer what they hold; one that does not is an entry with an error.
+	Told(ctx context.Context, m *cmap.Map) []audit.Told
+	// Audit proves where everything lies, under the map that it gives back; deep has every record read and
+	// verified. Unavailable if the map changes again and again.
+	Audit(ctx context.Context, deep bool) (*cmap.Map, *audit.Verdict, error)
 }
 
 // RebalanceStatus is how one target fares in the rebalance of a map version. It travels as JSON.

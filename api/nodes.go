@@ -23,6 +23,11 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request, do func() error
 	if _, err := readQuery(r); err != nil {
 		return err
 	}
+	return h.changeAsked(w, r, do)
+}
+
+// changeAsked is change where the parameters have been read.
+func (h *Handler) changeAsked(w http.ResponseWriter, r *http.Request, do func() error) error {
 	if err := requireRoot(r); err != nil {
 		return err
 	}
@@ -34,7 +39,15 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request, do func() error
 
 // changeNode is change for one node of the map.
 func (h *Handler) changeNode(w http.ResponseWriter, r *http.Request, do func(m *cmap.Map, n *cmap.Node) error) error {
-	return h.change(w, r, func() error {
+	if _, err := readQuery(r); err != nil {
+		return err
+	}
+	return h.changeNodeAsked(w, r, do)
+}
+
+// changeNodeAsked is changeNode where the parameters have been read.
+func (h *Handler) changeNodeAsked(w http.ResponseWriter, r *http.Request, do func(m *cmap.Map, n *cmap.Node) error) error {
+	return h.changeAsked(w, r, func() error {
 		id, err := h.nodeNamed(chi.URLParam(r, "node"))
 		if err != nil {
 			return err
@@ -111,14 +124,25 @@ func (h *Handler) activateNode(w http.ResponseWriter, r *http.Request) error {
 }
 
 // forgetNode takes a node out of the map for ever. What a target may hold that nobody else has, the
-// map knows: it refuses until a version without the target is settled.
+// map knows: it refuses until a version without the target is settled, unless an operator says that what
+// it holds is lost.
 func (h *Handler) forgetNode(w http.ResponseWriter, r *http.Request) error {
-	return h.changeNode(w, r, func(m *cmap.Map, n *cmap.Node) error {
+	query, err := readQuery(r, "force")
+	if err != nil {
+		return err
+	}
+	force, err := readBool(query, "force")
+	if err != nil {
+		return err
+	}
+	return h.changeNodeAsked(w, r, func(_ *cmap.Map, n *cmap.Node) error {
 		switch {
-		case n.State != cmap.Out && n.State != cmap.Decommission:
-			return ais.Errorf(ais.Precondition, "node %s is %s: decommission it first, and wait until what it holds has moved", n.ID, n.State)
 		case n.ID == h.config.State.View().Primary().Node:
 			return ais.Errorf(ais.Precondition, "node %s is the primary: make another one the primary first", n.ID)
+		case force:
+			return h.propose(r, control.NodeForget{ID: n.ID})
+		case n.State != cmap.Out && n.State != cmap.Decommission:
+			return ais.Errorf(ais.Precondition, "node %s is %s: decommission it first, and wait until what it holds has moved", n.ID, n.State)
 		}
 		err := h.propose(r, control.NodeRemove{ID: n.ID})
 		if n.IsTarget() && ais.IsKind(err, ais.Precondition) {

@@ -29,6 +29,10 @@ type NodeReport struct {
 	Map        ais.MapVersion   `json:"map"`     // applied
 	Control    ais.ControlIndex `json:"control"` // applied
 	Mountpaths []Mountpath      `json:"mountpaths"`
+	// Of a target: the newest map under which it is whole, 0 for none; and how it fares in the newest rebalance,
+	// nil if it has nothing to do with one.
+	Whole     ais.MapVersion   `json:"whole,omitempty"`
+	Rebalance *RebalanceStatus `json:"rebalance,omitempty"`
 }
 
 // PrimaryReport is what the primary says of its term and of the other nodes. It travels as JSON.

@@ -45,3 +45,15 @@ func readLimit(s string) (int, error) {
 	}
 	return n, nil
 }
+
+// readBool reads a switch: absent is false.
+func readBool(query url.Values, name string) (bool, error) {
+	switch s := query.Get(name); s {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	default:
+		return false, ais.Errorf(ais.Invalid, "%s=%.40s: want true or false", name, s)
+	}
+}

@@ -11,6 +11,9 @@ const (
 	objectsPrefix = "/v1/objects/"
 	bucketsPrefix = "/v1/buckets/"
 	documentPath  = "/v1/openapi.yaml"
+
+	xactionsPrefix = "/v1/xactions/"
+	eventsPattern  = "/v1/xactions/{id}/events"
 )
 
 // route is one row of the API: what openapi.yaml describes, no more and no less.
@@ -36,19 +39,25 @@ var routes = [...]route{
 	{http.MethodGet, "/v1/cluster", (*Handler).getCluster},
 	{http.MethodGet, "/v1/cluster/map", (*Handler).getMap},
 	{http.MethodGet, "/v1/cluster/export", (*Handler).export},
+	{http.MethodGet, "/v1/cluster/audit", (*Handler).audit},
 	{http.MethodPost, "/v1/cluster/force-new", (*Handler).forceNew},
 	{http.MethodPost, "/v1/cluster/nodes/{node}/maintenance", (*Handler).maintainNode},
 	{http.MethodPost, "/v1/cluster/nodes/{node}/activate", (*Handler).activateNode},
 	{http.MethodPost, "/v1/cluster/nodes/{node}/decommission", (*Handler).decommissionNode},
 	{http.MethodPost, "/v1/cluster/nodes/{node}/primary", (*Handler).makePrimary},
 	{http.MethodPost, "/v1/cluster/nodes/{node}/forget", (*Handler).forgetNode},
+	{http.MethodGet, "/v1/cluster/nodes/{node}/moves", (*Handler).getMoves},
+	{http.MethodGet, "/v1/cluster/nodes/{node}/losses", (*Handler).getLosses},
 	{http.MethodGet, "/v1/config", (*Handler).getConfig},
 	{http.MethodPatch, "/v1/config", (*Handler).changeConfig},
 	{http.MethodGet, "/v1/nodes/{node}/mountpaths", (*Handler).getMountpaths},
 	{http.MethodGet, "/v1/nodes/{node}/config", (*Handler).getNodeConfig},
 	{http.MethodPatch, "/v1/nodes/{node}/config", (*Handler).changeNodeConfig},
 	{http.MethodGet, "/v1/xactions", (*Handler).getXactions},
+	{http.MethodPost, "/v1/xactions", (*Handler).startXaction},
 	{http.MethodGet, "/v1/xactions/{id}", (*Handler).getXaction},
+	{http.MethodPost, "/v1/xactions/{id}/stop", (*Handler).stopXaction},
+	{http.MethodGet, eventsPattern, nil},
 	{http.MethodPost, joinPath, nil},
 	{http.MethodPost, "/v1/tokens", (*Handler).createToken},
 	{http.MethodGet, documentPath, nil},

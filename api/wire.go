@@ -64,8 +64,10 @@ type Cluster struct {
 	Primary string     `json:"primary"` // node id; "" where none answers
 	Term    Term       `json:"term"`
 	Map     MapSummary `json:"map"`
-	Nodes   []Node     `json:"nodes"`
-	Notes   []string   `json:"notes"` // what the operator should know
+	// Rebalance is the one that runs, or ran last; absent where the register has none.
+	Rebalance *RebalanceSummary `json:"rebalance,omitempty"`
+	Nodes     []Node            `json:"nodes"`
+	Notes     []string          `json:"notes"` // what the operator should know
 }
 
 // Term is the time of one primary.
@@ -79,6 +81,7 @@ type MapSummary struct {
 	Generation int64 `json:"generation"`
 	Version    int64 `json:"version"`
 	Settled    int64 `json:"settled"` // the last version under which every copy was whole; 0 is none
+	Cut        int64 `json:"cut"`     // the last version under which every copy was whole that could be
 }
 
 // Node is one node of the cluster: what the map has of it, and as far as it can be asked, how it fares.
@@ -102,6 +105,8 @@ type Node struct {
 	Started    *time.Time  `json:"started,omitempty"`
 	Map        int64       `json:"map,omitempty"`     // version of the map that it goes by
 	Control    int64       `json:"control,omitempty"` // index of the control state that it has applied
+	Whole      int64       `json:"whole,omitempty"`   // of a target: newest map under which it lacks nothing
+	Lacking    int64       `json:"lacking,omitempty"` // of a target: slots that it still lacks
 	Mountpaths []Mountpath `json:"mountpaths"`
 }
 
@@ -184,11 +189,18 @@ type Xaction struct {
 	Started *time.Time `json:"started,omitempty"`
 	Ended   *time.Time `json:"ended,omitempty"`
 	Error   string     `json:"error,omitempty"`
+
+	// Of a job of which every target does its part. They are asked while it runs, and for one that has ended
+	// as long as they remember.
+	Percent      int64         `json:"percent"` // done, by slots
+	EstimatedEnd *time.Time    `json:"estimated_end,omitempty"`
+	Parts        []XactionPart `json:"parts,omitempty"` // in the order of the map
 }
 
 // Xactions is the register: all jobs that are not finished, and those that finished last.
 type Xactions struct {
-	Xactions []Xaction `json:"xactions"`
+	Xactions []Xaction  `json:"xactions"`
+	Map      MapSummary `json:"map"` // the newest that the node which answers knows
 }
 
 // TokenRequest asks for a bearer token of the access key that signed the request.

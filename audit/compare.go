@@ -3,6 +3,7 @@ package audit
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/seed9b016523/ais"
@@ -128,4 +129,19 @@ func (d *Difference) Finding(bucket func(ais.BucketID) string) Finding {
 		f.Text = fmt.Sprintf("slot %d: %s is older on node %s than on node %s, its home", d.Slot, what, d.Node, d.Home)
 	}
 	return f
+}
+
+// Add adds a finding of no node.
+func (v *Verdict) Add(s Severity, rule, format string, args ...any) {
+	v.Findings = append(v.Findings, Finding{Severity: s, Rule: rule, Text: fmt.Sprintf(format, args...)})
+}
+
+// Differ adds differences, in order.
+func (v *Verdict) Differ(differences map[Difference]bool, bucket func(ais.BucketID) string) {
+	all := slices.SortedFunc(maps.Keys(differences), func(a, b Difference) int {
+		return cmp.Or(cmp.Compare(a.Slot, b.Slot), a.thing.compare(&b.thing), cmp.Compare(a.Node, b.Node))
+	})
+	for i := range all {
+		v.Findings = append(v.Findings, all[i].Finding(bucket))
+	}
 }

@@ -225,6 +225,12 @@ func Context(ctx *fasthttp.RequestCtx) context.Context {
 	return ctx
 }
 
+// Draining reports whether the server takes no more requests: a reply that would go on for long should end.
+func Draining(ctx *fasthttp.RequestCtx) bool {
+	c, ok := ctx.Conn().(*conn)
+	return ok && c.server.draining.Load()
+}
+
 // SetOperation says under which name the request is counted. Names must be constants: a dialect has
 // a fixed set of them.
 func SetOperation(ctx *fasthttp.RequestCtx, name string) {

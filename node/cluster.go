@@ -93,6 +93,8 @@ func (n *node) routes() *transport.Mux {
 	m.Handle(routeReport, transport.Rule{}, n.member(n.serveReport))
 	m.Handle(routePrimary, transport.Rule{}, n.member(n.servePrimaryReport))
 	m.Handle(routeMap, transport.Rule{}, n.member(n.serveMap))
+	m.Handle(routeRebalances, transport.Rule{}, n.member(n.serveRebalances))
+	m.Handle(routeStores, transport.Rule{}, n.member(n.serveStores))
 	m.Handle(routeSetPrimary, transport.Rule{}, n.member(n.serveSetPrimary))
 	m.Handle(routeFence, transport.Rule{Roles: ais.RoleProxy}, n.member(n.serveFence))
 	m.Handle(routeProbe, transport.Rule{Roles: ais.RoleProxy}, n.member(n.serveProbe))

@@ -92,6 +92,7 @@ func (n *node) nodeReport(ctx context.Context) *api.NodeReport {
 	if t == nil {
 		return r
 	}
+	n.reportRebalance(view, r)
 	usage, stores := n.disks.Usage(ctx), t.Status()
 	for i, p := range n.disks.Paths() {
 		m := api.Mountpath{ID: p.ID.String(), Path: p.Dir, State: api.StateEnabled, Total: usage[i].Total, Free: usage[i].Free, Sharing: usage[i].Sharing}
