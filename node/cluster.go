@@ -36,7 +36,7 @@ func (n *node) startReplica(g *group) (err error) {
 		Config: consensus.Config{Node: n.record.Node, Roles: n.cfg.Roles, Epoch: n.record.Epoch, Start: n.start(),
 			Bootstrap: n.record.Forming, Random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Logger: n.log},
 		Boot: n.boot, Log: n.raftLog, Sender: n.postman, Forwarder: consensus.NewForwarder(n.network, n.book.find),
-		Clock: consensus.BootClock, NewID: newProposalID, Fence: n.fence, Serve: n.servePrimary, Probe: n.probe, Applied: n.applied, Stopping: g.ctx.Done(),
+		Clock: consensus.BootClock, NewID: newProposalID, Fence: n.fence, Serve: n.servePrimary, Probe: n.probe, Applied: n.applied, Standing: n.standing, Stopping: g.ctx.Done(),
 	})
 	if err != nil {
 		return err

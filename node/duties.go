@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/cmap"
+	"github.com/seed9b016523/ais/control"
 	"github.com/seed9b016523/ais/transport"
 )
 
@@ -62,9 +63,39 @@ func (n *node) serveFence(ctx context.Context, from transport.Peer, request []by
 	return nil, nil
 }
 
-// servePrimary is what a primary does beside its machine while it serves: it ends the deletes of buckets
-// whose node is gone, whenever the map may say so.
+// servePrimary is what a primary does beside its machine while it serves.
 func (n *node) servePrimary(ctx context.Context, _ ais.Term) {
+	var work sync.WaitGroup
+	work.Go(func() { n.recoverDeletes(ctx) })
+	work.Go(func() { n.registerRebalances(ctx) })
+	work.Wait()
+}
+
+// registerAgain is how long the primary waits after a command about a rebalance that was not taken.
+const registerAgain = 200 * time.Millisecond
+
+// registerRebalances keeps the register in line with what the map says about rebalances.
+func (n *node) registerRebalances(ctx context.Context) {
+	for ctx.Err() == nil {
+		changed := n.replica.Changed()
+		c := control.NextRebalance(n.replica.View(), time.Now().UnixMilli())
+		if c == nil {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		// A refusal says that the state has moved on meanwhile, or that the register is full.
+		if _, _, err := n.replica.Propose(ctx, c); err != nil && ctx.Err() == nil {
+			n.log.Info("a rebalance is not in the register yet", "err", err)
+			_ = wait(ctx, registerAgain) // an error is the end of ctx
+		}
+	}
+}
+
+// recoverDeletes ends the deletes of buckets whose node is gone, whenever the map may say so.
+func (n *node) recoverDeletes(ctx context.Context) {
 	for {
 		version := n.replica.View().Map().Version()
 		if err := n.buckets.Recover(ctx); err != nil && ctx.Err() == nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/cmap"
+	"github.com/seed9b016523/ais/consensus"
 	"github.com/seed9b016523/ais/control"
 	"github.com/seed9b016523/ais/transport"
 )
@@ -36,13 +37,23 @@ func (n *node) self() cmap.Node {
 // are in package control.
 const (
 	formatVersion = 1
-	wireVersion   = 1
+	wireVersion   = consensus.WireVersion
 )
 
 // start is this process as the map is to know it.
 func (n *node) start() cmap.Start {
 	me := n.self()
 	return cmap.Start{ID: me.ID, Epoch: me.Epoch, Seat: me.Seat, Addresses: me.Addresses, Versions: me.Versions, Weight: me.Weight}
+}
+
+// standing is how this node stands with its slots, for the primary: what it holds does not move, so it is
+// whole where slots are dealt as they were when all was settled last.
+func (n *node) standing() (whole, sealed ais.MapVersion) {
+	m := n.replica.View().Map()
+	if n.cfg.Roles.Has(ais.RoleTarget) && !m.AsSettled() {
+		return m.Settled(), m.Version()
+	}
+	return m.Version(), m.Version()
 }
 
 // serveJoin takes a node into the map: whichever node is asked proposes it.
