@@ -217,6 +217,12 @@ type DeleteResult struct {
 	Existed      bool
 }
 
+// DeleteOutcome is what became of one of several deletes.
+type DeleteOutcome struct {
+	Result DeleteResult
+	Err    error
+}
+
 // ListRequest asks for one page of names in byte order.
 type ListRequest struct {
 	Bucket    *Bucket

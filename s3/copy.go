@@ -63,7 +63,11 @@ func (r *request) openSource() (copySource, ais.ObjectReader, error) {
 	if err := r.allow("GetObject", bucket, src.key); err != nil {
 		return src, nil, err
 	}
-	reader, err := r.h.config.Objects.Open(r.context(), bucket, src.key, src.version)
+	open := r.h.config.Source
+	if open == nil {
+		open = r.h.config.Objects.Open
+	}
+	reader, err := open(r.context(), bucket, src.key, src.version)
 	if err != nil {
 		return src, nil, sourceMissing(err, &src)
 	}

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"encoding/xml"
 	"sync"
 	"sync/atomic"
@@ -79,12 +80,6 @@ func parseDelete(b []byte) (*deleteDocument, error) {
 	return &d, nil
 }
 
-// deleted is what became of one object of DeleteObjects.
-type deleted struct {
-	result ais.DeleteResult
-	err    error
-}
-
 func (r *request) deleteObjects() error {
 	want, err := r.readDigests()
 	if err != nil {
@@ -105,30 +100,55 @@ func (r *request) deleteObjects() error {
 	p := r.h.newPage()
 	p.b = appendDocument(p.b, "DeleteResult")
 	for i := range done {
-		if done[i].err == nil {
+		if done[i].Err == nil {
 			if !d.Quiet {
-				p.b = r.appendDeleted(p.b, &d.Objects[i], done[i].result)
+				p.b = r.appendDeleted(p.b, &d.Objects[i], done[i].Result)
 			}
 			continue
 		}
-		p.b = r.appendDeleteError(p.b, &d.Objects[i], done[i].err)
+		p.b = r.appendDeleteError(p.b, &d.Objects[i], done[i].Err)
 	}
 	p.b = appendClose(p.b, "DeleteResult")
 	p.send(r)
 	return nil
 }
 
-// deleteAll deletes with a few workers, so that the objects share the waits for the disk; it returns
+// deleteAll deletes what may be deleted, and says of each object what became of it.
+func (r *request) deleteAll(targets []deleteTarget) []ais.DeleteOutcome {
+	done := make([]ais.DeleteOutcome, len(targets))
+	requests, which := make([]*ais.DeleteRequest, 0, len(targets)), make([]int, 0, len(targets))
+	for i := range targets {
+		request, err := r.readTarget(&targets[i])
+		if err != nil {
+			done[i].Err = err
+			continue
+		}
+		requests, which = append(requests, request), append(which, i)
+	}
+	if len(requests) == 0 {
+		return done
+	}
+	deleteAll := r.h.config.DeleteAll
+	if deleteAll == nil {
+		deleteAll = r.deleteEach
+	}
+	for k, o := range deleteAll(r.context(), requests) {
+		done[which[k]] = o
+	}
+	return done
+}
+
+// deleteEach deletes with a few workers, so that the objects share the waits for the disk; it returns
 // once all have ended. Objects that the document names twice are deleted in no set order, which
 // makes no difference.
-func (r *request) deleteAll(targets []deleteTarget) []deleted {
-	done := make([]deleted, len(targets))
+func (r *request) deleteEach(ctx context.Context, requests []*ais.DeleteRequest) []ais.DeleteOutcome {
+	done := make([]ais.DeleteOutcome, len(requests))
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range min(deleteWorkers, len(targets)) {
+	for range min(deleteWorkers, len(requests)) {
 		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(targets)); i = next.Add(1) - 1 {
-				done[i].result, done[i].err = r.deleteOne(&targets[i])
+			for i := next.Add(1) - 1; i < int64(len(requests)); i = next.Add(1) - 1 {
+				done[i].Result, done[i].Err = r.h.config.Objects.Delete(ctx, requests[i])
 			}
 		})
 	}
@@ -136,21 +156,22 @@ func (r *request) deleteAll(targets []deleteTarget) []deleted {
 	return done
 }
 
-func (r *request) deleteOne(t *deleteTarget) (ais.DeleteResult, error) {
+// readTarget makes a request of one object of the document, if it may be deleted.
+func (r *request) readTarget(t *deleteTarget) (*ais.DeleteRequest, error) {
 	if t.Key == "" {
-		return ais.DeleteResult{}, failWith(codeInvalidArgument, "The key must not be empty")
+		return nil, failWith(codeInvalidArgument, "The key must not be empty")
 	}
 	if err := checkKey(t.Key); err != nil {
-		return ais.DeleteResult{}, err
+		return nil, err
 	}
 	if err := r.allow("DeleteObject", r.bucket, t.Key); err != nil {
-		return ais.DeleteResult{}, err
+		return nil, err
 	}
 	request := &ais.DeleteRequest{Bucket: r.bucket, Name: t.Key}
 	if t.VersionID != "" {
 		v, err := parseVersion(t.VersionID)
 		if err != nil {
-			return ais.DeleteResult{}, fail(codeNoSuchVersion)
+			return nil, fail(codeNoSuchVersion)
 		}
 		request.Version = &v
 	}
@@ -160,12 +181,12 @@ func (r *request) deleteOne(t *deleteTarget) (ais.DeleteResult, error) {
 	if t.LastModifiedTime != "" {
 		unix, ok := parseHTTPTime(t.LastModifiedTime)
 		if !ok {
-			return ais.DeleteResult{}, fail(codeInvalidArgument)
+			return nil, fail(codeInvalidArgument)
 		}
 		request.Condition.IfModifiedTime = unix
 	}
 	request.Condition.IfSize = t.Size
-	return r.h.config.Objects.Delete(r.context(), request)
+	return request, nil
 }
 
 func (r *request) appendDeleted(b []byte, t *deleteTarget, result ais.DeleteResult) []byte {

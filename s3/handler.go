@@ -33,6 +33,11 @@ type Config struct {
 	Uploads  Uploads
 	Buckets  Buckets
 	Verifier Verifier
+	// DeleteAll deletes several objects of one bucket, and says of each what became of it. Nil: Objects.Delete,
+	// a few at a time. Source opens the source of a copy. Nil: Objects.Open. Both are for objects that need not be
+	// where the request is served.
+	DeleteAll func(ctx context.Context, requests []*ais.DeleteRequest) []ais.DeleteOutcome
+	Source    func(ctx context.Context, b *ais.Bucket, name string, v *ais.VersionID) (ais.ObjectReader, error)
 	// Policy nil lets every verified identity do everything. Nobody else ever may do anything.
 	Policy Policy
 	// Region is the region that buckets are in, "us-east-1" if empty.
