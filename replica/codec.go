@@ -14,10 +14,10 @@ const codecVersion = 1
 // bytes. A decoded message may alias the bytes that it was read from; a set of slots that was nil comes as
 // an empty one, empty slices come as nil.
 
-// flag gives its bit if it is on.
-func flag(on bool, bit byte) byte {
+// bit gives the bit of a flag that is on.
+func bit(on bool, of byte) byte {
 	if on {
-		return bit
+		return of
 	}
 	return 0
 }
@@ -204,8 +204,8 @@ const (
 // AppendTo appends the bytes of w.
 func (w *Write) AppendTo(b []byte) []byte {
 	b = appendU16(append(b, codecVersion), uint16(w.Slot))
-	b = append(b, w.Copies, flag(w.HandedOn, writeHandedOn))
-	b = appendU64(b, uint64(w.Epoch))
+	b = append(b, w.Copies, bit(w.HandedOn, writeHandedOn))
+	b = appendU32(appendU64(b, uint64(w.Epoch)), uint32(w.Incarnation))
 	b = append(b, w.Stable[:]...)
 	return appendRecords(b, w.Records)
 }
@@ -215,7 +215,7 @@ func DecodeWrite(b []byte) (*Write, error) {
 	d := decode(b)
 	w := &Write{Slot: ais.Slot(d.u16()), Copies: d.u8()}
 	w.HandedOn = d.flags(writeHandedOn) != 0
-	w.Epoch = ais.MapVersion(d.u64())
+	w.Epoch, w.Incarnation = ais.MapVersion(d.u64()), ais.Epoch(d.u32())
 	w.Stable = d.id16()
 	w.Records = d.records()
 	if err := d.end("write"); err != nil {
@@ -226,7 +226,7 @@ func DecodeWrite(b []byte) (*Write, error) {
 
 // Size is how many bytes AppendTo appends.
 func (w *Write) Size() int {
-	n := 1 + 2 + 1 + 1 + 8 + 16 + 4
+	n := 1 + 2 + 1 + 1 + 8 + 4 + 16 + 4
 	for _, r := range w.Records {
 		n += 4 + len(r)
 	}
@@ -239,7 +239,7 @@ func (x *Extent) AppendTo(b []byte) []byte { return append(x.AppendHead(b), x.Re
 // AppendHead is AppendTo but for the record, which ends the message: whoever sends both need not copy it.
 func (x *Extent) AppendHead(b []byte) []byte {
 	b = appendU16(append(b, codecVersion), uint16(x.Slot))
-	b = append(b, x.Copies, flag(x.Last, extentLast)|flag(x.Drop, extentDrop))
+	b = append(b, x.Copies, bit(x.Last, extentLast)|bit(x.Drop, extentDrop))
 	b = appendU64(b, uint64(x.Epoch))
 	b = append(b, x.Write[:]...)
 	return appendCount(b, len(x.Record))

@@ -40,21 +40,28 @@ func (d *decoder) item() Item {
 
 func (d *decoder) items() []Item { return list(d, itemLeast, d.item) }
 
-// wordLeast is the bytes of a Word without groups.
-const wordLeast = 8 + 1 + 16 + 4
+// wordLeast is the bytes of a Word without groups and stamps.
+const wordLeast = 8 + 8 + 1 + 16 + 4 + 4
 
 func (w *Word) appendTo(b []byte) []byte {
-	b = append(appendU64(b, uint64(w.Map)), flag(w.Whole, 1))
+	b = append(appendU64(appendU64(b, uint64(w.Map)), uint64(w.Cut)), bit(w.Whole, 1)|bit(w.Home, 2))
 	b = appendCount(append(b, w.Stable[:]...), len(w.Groups))
 	for _, g := range w.Groups {
-		b = append(b, flag(g, 1))
+		b = append(b, bit(g, 1))
+	}
+	b = appendCount(b, len(w.Pending))
+	for i := range w.Pending {
+		b = append(b, w.Pending[i][:]...)
 	}
 	return b
 }
 
 func (d *decoder) word() Word {
-	w := Word{Map: ais.MapVersion(d.u64()), Whole: d.bool(), Stable: d.id16()}
+	w := Word{Map: ais.MapVersion(d.u64()), Cut: ais.MapVersion(d.u64())}
+	flags := d.flags(1 | 2)
+	w.Whole, w.Home, w.Stable = flags&1 != 0, flags&2 != 0, d.id16()
 	w.Groups = list(d, 1, d.bool)
+	w.Pending = list(d, 16, func() ais.Stamp { return d.id16() })
 	return w
 }
 
@@ -139,7 +146,7 @@ func DecodeScan(b []byte) (*Scan, error) {
 
 // AppendTo appends the bytes of s.
 func (s *Scanned) AppendTo(b []byte) []byte {
-	return append(appendItems(s.Word.appendTo(append(b, codecVersion)), s.Items), flag(s.More, 1))
+	return append(appendItems(s.Word.appendTo(append(b, codecVersion)), s.Items), bit(s.More, 1))
 }
 
 // DecodeScanned reads what Scanned.AppendTo gives.

@@ -21,7 +21,7 @@ const (
 // AppendTo appends the bytes of l.
 func (l *ListRaw) AppendTo(b []byte) []byte {
 	b = appendU64(append(b, codecVersion), uint64(l.Map))
-	b = append(b, flag(l.Versions, listRawVersions)|flag(l.Uploads, listRawUploads))
+	b = append(b, bit(l.Versions, listRawVersions)|bit(l.Uploads, listRawUploads))
 	b = appendU64(appendU64(b, uint64(l.Bucket)), uint64(l.Limit))
 	b = appendBlob(appendBlob(b, l.Prefix), l.After)
 	return appendSlots(b, l.Slots)
@@ -44,12 +44,12 @@ func DecodeListRaw(b []byte) (*ListRaw, error) {
 
 // AppendTo appends the bytes of l.
 func (l *RawList) AppendTo(b []byte) []byte {
-	b = append(appendU64(append(b, codecVersion), uint64(l.Map)), flag(l.More, 1))
-	b = appendCount(b, len(l.Entries))
+	b = append(appendU64(append(b, codecVersion), uint64(l.Map)), bit(l.More, 1))
+	b = appendCount(appendBlob(b, l.Next), len(l.Entries))
 	for i := range l.Entries {
 		e := &l.Entries[i]
 		b = appendEntry(e.Item.appendTo(b), &e.Entry)
-		b = append(b, flag(e.Upload != nil, 1))
+		b = append(b, bit(e.Upload != nil, 1))
 		if e.Upload != nil {
 			b = appendUpload(b, e.Upload)
 		}
@@ -65,7 +65,7 @@ func (l *RawList) AppendTo(b []byte) []byte {
 // DecodeRawList reads what RawList.AppendTo gives.
 func DecodeRawList(b []byte) (*RawList, error) {
 	d := decode(b)
-	l := &RawList{Map: ais.MapVersion(d.u64()), More: d.bool()}
+	l := &RawList{Map: ais.MapVersion(d.u64()), More: d.bool(), Next: d.text()}
 	l.Entries = list(d, itemLeast+entryLeast+1, func() RawEntry {
 		e := RawEntry{Item: d.item(), Entry: d.entry()}
 		if d.bool() {
@@ -84,7 +84,7 @@ func DecodeRawList(b []byte) (*RawList, error) {
 
 // AppendTo appends the bytes of l. Of the bucket its properties are left out: they say nothing about a list.
 func (l *ListHomed) AppendTo(b []byte) []byte {
-	b = append(appendU64(append(b, codecVersion), uint64(l.Map)), flag(l.Uploads != nil, 1))
+	b = append(appendU64(append(b, codecVersion), uint64(l.Map)), bit(l.Uploads != nil, 1))
 	if u := l.Uploads; u != nil {
 		b = appendBucket(b, u.Bucket)
 		b = appendBlob(appendBlob(appendBlob(b, u.Prefix), u.Delimiter), u.AfterName)
@@ -93,7 +93,7 @@ func (l *ListHomed) AppendTo(b []byte) []byte {
 	r := &l.Request
 	b = appendBucket(b, r.Bucket)
 	b = appendBlob(appendBlob(appendBlob(b, r.Prefix), r.Delimiter), r.After)
-	b = append(b, flag(r.Versions, requestVersions)|flag(r.AfterVersion != nil, requestAfterVersion))
+	b = append(b, bit(r.Versions, requestVersions)|bit(r.AfterVersion != nil, requestAfterVersion))
 	if r.AfterVersion != nil {
 		b = append(b, r.AfterVersion[:]...)
 	}
@@ -131,11 +131,11 @@ func (d *decoder) request() ais.ListRequest {
 
 // appendBucket appends a bucket without its properties; there may be none.
 func appendBucket(b []byte, k *ais.Bucket) []byte {
-	b = append(b, flag(k != nil, 1))
+	b = append(b, bit(k != nil, 1))
 	if k == nil {
 		return b
 	}
-	b = append(appendU64(b, uint64(k.ID)), flag(k.Deleting, 1), byte(k.Versioning))
+	b = append(appendU64(b, uint64(k.ID)), bit(k.Deleting, 1), byte(k.Versioning))
 	b = appendU64(appendU64(appendU64(b, uint64(k.CreatedUnix)), uint64(k.Revision)), uint64(k.MinCopies))
 	return appendBlob(appendBlob(appendBlob(appendBlob(b, k.Name), k.Owner), k.Policy), k.Region)
 }
@@ -155,8 +155,8 @@ func (d *decoder) bucket() *ais.Bucket {
 const entryLeast = 1 + 1 + 16 + 8 + 8 + 16 + 4 + 3*4
 
 func appendEntry(b []byte, e *ais.ListEntry) []byte {
-	b = append(b, flag(e.IsPrefix, entryIsPrefix)|flag(e.DeleteMarker, entryDeleteMarker)|
-		flag(e.Latest, entryLatest)|flag(e.Composite, entryComposite), byte(e.Checksum))
+	b = append(b, bit(e.IsPrefix, entryIsPrefix)|bit(e.DeleteMarker, entryDeleteMarker)|
+		bit(e.Latest, entryLatest)|bit(e.Composite, entryComposite), byte(e.Checksum))
 	b = append(b, e.Version[:]...)
 	b = appendU64(appendU64(b, uint64(e.Size)), uint64(e.ModifiedUnix))
 	b = appendU32(append(b, e.ETag.Sum[:]...), e.ETag.Parts)
@@ -197,7 +197,7 @@ func (d *decoder) upload() ais.Upload {
 
 // AppendListPage appends the bytes of the answer to a ListHomed.
 func AppendListPage(b []byte, p *ais.ListPage) []byte {
-	b = append(append(b, codecVersion, flag(p.Truncated, 1)), p.NextVersion[:]...)
+	b = append(append(b, codecVersion, bit(p.Truncated, 1)), p.NextVersion[:]...)
 	b = appendCount(appendBlob(b, p.Next), len(p.Entries))
 	for i := range p.Entries {
 		b = appendEntry(b, &p.Entries[i])
@@ -218,7 +218,7 @@ func DecodeListPage(b []byte) (*ais.ListPage, error) {
 
 // AppendUploadPage appends the bytes of the answer to a ListHomed of uploads.
 func AppendUploadPage(b []byte, p *ais.UploadPage) []byte {
-	b = append(append(b, codecVersion, flag(p.Truncated, 1)), p.NextUpload[:]...)
+	b = append(append(b, codecVersion, bit(p.Truncated, 1)), p.NextUpload[:]...)
 	b = appendCount(appendBlob(b, p.NextName), len(p.Prefixes))
 	for _, s := range p.Prefixes {
 		b = appendBlob(b, s)

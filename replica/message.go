@@ -88,7 +88,8 @@ type Look struct {
 
 // Word is for which groups of the asker's chain a copy may speak, and how far its slot was stable.
 type Word struct {
-	Map ais.MapVersion // of the copy; the asker counts it only if it is its own
+	// Map and Cut are those of the copy's map; the asker counts its word only if they are its own.
+	Map, Cut ais.MapVersion
 	// Groups has one entry for each group of Standing.Chain under that map, in order: whether the copy is
 	// a witness of it.
 	Groups []bool
@@ -194,6 +195,7 @@ type RawList struct {
 	Map     ais.MapVersion
 	Entries []RawEntry // by name; of one name newest first
 	More    bool
+	Next    string // if More: the last name looked at, whether it is there or not
 	// Whole are those of the slots asked for which the copy is a witness of every group of its chain; Words has
 	// one for each other slot of which it is a witness of some.
 	Whole *ais.SlotSet
