@@ -39,7 +39,7 @@ func of[T any](name string, sample *T, draw func(*rapid.T) *T, encode func(*T, [
 
 func codecs() []codec {
 	return []codec{
-		of("Write", &Write{Slot: 0x1234, Copies: 3, Epoch: 7, Stable: stamp(1), HandedOn: true, Records: []Record{Record("put"), Record("tombstone")}},
+		of("Write", &Write{Slot: 0x1234, Copies: 3, Epoch: 7, Incarnation: 0x010203, Stable: stamp(1), HandedOn: true, Records: []Record{Record("put"), Record("tombstone")}},
 			drawWrite, (*Write).AppendTo, DecodeWrite),
 		of("Extent", &Extent{Slot: 0x1234, Copies: 3, Epoch: 7, Write: ais.MakeWriteID(0x1122334455667788, 7, 99), Last: true, Drop: true, Record: Record("extent")},
 			drawExtent, (*Extent).AppendTo, DecodeExtent),
@@ -62,7 +62,7 @@ func codecs() []codec {
 			drawStated, (*Stated).AppendTo, DecodeStated),
 		of("ListRaw", &ListRaw{Map: 7, Slots: sampleSlots(), Bucket: 5, Prefix: "pre", After: "pref", Versions: true, Uploads: true, Limit: 1000},
 			drawListRaw, (*ListRaw).AppendTo, DecodeListRaw),
-		of("RawList", &RawList{Map: 7, More: true, Whole: sampleSlots(), Words: []SlotWord{{Slot: 9, Word: sampleWord()}}, Entries: []RawEntry{
+		of("RawList", &RawList{Map: 7, More: true, Next: "b/", Whole: sampleSlots(), Words: []SlotWord{{Slot: 9, Word: sampleWord()}}, Entries: []RawEntry{
 			{Item: sampleItem(ItemEntry), Entry: sampleEntry()}, {Item: sampleItem(ItemUpload), Upload: sampleUpload()}}},
 			drawRawList, (*RawList).AppendTo, DecodeRawList),
 		of("ListHomed", &ListHomed{Map: 7, Request: sampleRequest()}, drawListHomed, (*ListHomed).AppendTo, DecodeListHomed),
@@ -79,7 +79,10 @@ func codecs() []codec {
 func stamp(n uint64) ais.Stamp { return ais.MakeStamp(1, 2, 3, n) }
 
 func sampleWord() Word {
-	return Word{Map: 7, Groups: []bool{true, false, true}, Whole: true, Stable: stamp(10)}
+	return Word{
+		Map: 7, Cut: 6, Groups: []bool{true, false, true}, Whole: true, Home: true, Stable: stamp(10),
+		Pending: []ais.Stamp{stamp(14), stamp(15)},
+	}
 }
 
 func sampleItem(k ItemKind) Item {
@@ -232,4 +235,40 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%s: %+v came back as %+v, %v", c.name, m, again, err)
 		}
 	})
+}
+
+// TestSamplesAreFull: every field of every message is set in some sample, so that one without bytes shows.
+func TestSamplesAreFull(t *testing.T) {
+	set := map[string]bool{"Bucket.Properties": true} // they are left out
+	for _, c := range codecs() {
+		fill(set, reflect.ValueOf(c.sample))
+	}
+	for field, is := range set {
+		if !is {
+			t.Errorf("%s is zero in all samples", field)
+		}
+	}
+}
+
+// fill notes of each field of the structures in v whether it was ever set.
+func fill(set map[string]bool, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			fill(set, v.Elem())
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			fill(set, v.Index(i))
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[ais.Attributes]() {
+			return // their bytes are those of package format
+		}
+		for i := range v.NumField() {
+			name := v.Type().Name() + "." + v.Type().Field(i).Name
+			set[name] = set[name] || !v.Field(i).IsZero()
+			fill(set, v.Field(i))
+		}
+	}
 }

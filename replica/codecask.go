@@ -40,11 +40,17 @@ func (d *decoder) item() Item {
 
 func (d *decoder) items() []Item { return list(d, itemLeast, d.item) }
 
-// wordLeast is the bytes of a Word without groups and stamps.
-const wordLeast = 8 + 8 + 1 + 16 + 4 + 4
+const (
+	wordWhole = 1
+	wordHome  = 2
+
+	// wordLeast is the bytes of a Word without groups and stamps.
+	wordLeast = 8 + 8 + 1 + 16 + 4 + 4
+)
 
 func (w *Word) appendTo(b []byte) []byte {
-	b = append(appendU64(appendU64(b, uint64(w.Map)), uint64(w.Cut)), bit(w.Whole, 1)|bit(w.Home, 2))
+	b = appendU64(appendU64(b, uint64(w.Map)), uint64(w.Cut))
+	b = append(b, bit(w.Whole, wordWhole)|bit(w.Home, wordHome))
 	b = appendCount(append(b, w.Stable[:]...), len(w.Groups))
 	for _, g := range w.Groups {
 		b = append(b, bit(g, 1))
@@ -56,12 +62,14 @@ func (w *Word) appendTo(b []byte) []byte {
 	return b
 }
 
+func (d *decoder) stamp() ais.Stamp { return d.id16() }
+
 func (d *decoder) word() Word {
 	w := Word{Map: ais.MapVersion(d.u64()), Cut: ais.MapVersion(d.u64())}
-	flags := d.flags(1 | 2)
-	w.Whole, w.Home, w.Stable = flags&1 != 0, flags&2 != 0, d.id16()
+	f := d.flags(wordWhole | wordHome)
+	w.Whole, w.Home, w.Stable = f&wordWhole != 0, f&wordHome != 0, d.id16()
 	w.Groups = list(d, 1, d.bool)
-	w.Pending = list(d, 16, func() ais.Stamp { return d.id16() })
+	w.Pending = list(d, len(ais.Stamp{}), d.stamp)
 	return w
 }
 

@@ -56,13 +56,16 @@ func drawItem(t *rapid.T) Item {
 }
 
 func drawWord(t *rapid.T) Word {
-	return Word{Map: number[ais.MapVersion](t), Groups: drawList(t, toss), Whole: toss(t), Stable: id16(t)}
+	return Word{
+		Map: number[ais.MapVersion](t), Cut: number[ais.MapVersion](t), Groups: drawList(t, toss), Whole: toss(t), Home: toss(t),
+		Stable: id16(t), Pending: drawList(t, func(t *rapid.T) ais.Stamp { return id16(t) }),
+	}
 }
 
 func drawWrite(t *rapid.T) *Write {
 	return &Write{
-		Slot: number[ais.Slot](t), Copies: number[uint8](t), Epoch: number[ais.MapVersion](t), Stable: id16(t),
-		HandedOn: toss(t), Records: drawRecords(t),
+		Slot: number[ais.Slot](t), Copies: number[uint8](t), Epoch: number[ais.MapVersion](t),
+		Incarnation: number[ais.Epoch](t), Stable: id16(t), HandedOn: toss(t), Records: drawRecords(t),
 	}
 }
 
@@ -151,7 +154,7 @@ func drawUpload(t *rapid.T) ais.Upload {
 }
 
 func drawRawList(t *rapid.T) *RawList {
-	l := &RawList{Map: number[ais.MapVersion](t), More: toss(t), Whole: drawSlots(t)}
+	l := &RawList{Map: number[ais.MapVersion](t), More: toss(t), Next: text(t), Whole: drawSlots(t)}
 	l.Words = drawList(t, func(t *rapid.T) SlotWord { return SlotWord{Slot: number[ais.Slot](t), Word: drawWord(t)} })
 	l.Entries = drawList(t, func(t *rapid.T) RawEntry {
 		e := RawEntry{Item: drawItem(t), Entry: drawEntry(t)}
