@@ -212,3 +212,32 @@ func dribble(nc net.Conn, text string) {
 		}
 	}
 }
+
+// TestFullWindowIsQuiet: a Send that waits for room asks for it once, and then nothing happens until there is some.
+// A bubble that never comes to rest fails by its deadline.
+func TestFullWindowIsQuiet(t *testing.T) {
+	inBubble := func(t *testing.T) {
+		near, far, _ := streamPair(t, &memoryNetwork{memory: transport.NewMemory()}, func(c *transport.Config) { c.Window = 1200 << 10 })
+		payload := make([]byte, 64<<10)
+		for range 18 {
+			if err := near.Send(t.Context(), nil, payload); err != nil {
+				t.Fatal(err)
+			}
+		}
+		waiting := make(chan error, 1)
+		go func() { waiting <- near.Send(t.Context(), nil, payload) }()
+		synctest.Wait()
+		if len(waiting) > 0 {
+			t.Fatalf("Send into a full window: got %v, want it to wait", <-waiting)
+		}
+		for range 18 {
+			if _, _, err := far.Receive(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := <-waiting; err != nil {
+			t.Errorf("Send with room again: got %v, want nil", err)
+		}
+	}
+	synctest.Test(t, inBubble)
+}

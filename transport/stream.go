@@ -33,9 +33,10 @@ type stream struct {
 	sentBytes  uint64
 	acked      uint64 // of those, taken by the peer; acked ≤ sent
 	ackedBytes uint64
-	ended      bool // frameEnd or frameFail is in out
-	askDue     bool // sendFrames is to add a frameAsk
-	takeDue    bool // sendFrames is to add a frameTake
+	ended      bool   // frameEnd or frameFail is in out
+	askDue     bool   // sendFrames is to add a frameAsk
+	askedAt    uint64 // sent when that was last wanted
+	takeDue    bool   // sendFrames is to add a frameTake
 
 	in         []frame // came, and not received yet; counts at most window
 	came       uint64
@@ -121,10 +122,13 @@ func (s *stream) Send(ctx context.Context, header, payload []byte) error {
 	}
 }
 
-// ask has the peer say when it has taken all that was sent. s.mu is held.
+// ask has the peer say when it has taken all that was sent; once is enough, however often a waiting Send is
+// woken. s.mu is held.
 func (s *stream) ask() {
-	s.askDue = true
-	s.work.fire()
+	if s.askedAt != s.sent {
+		s.askDue, s.askedAt = true, s.sent
+		s.work.fire()
+	}
 }
 
 // put appends a frame to what is sent, with what is taken on it. s.mu is held.
