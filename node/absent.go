@@ -28,8 +28,6 @@ func (noStore) Delete(context.Context, *ais.DeleteRequest) (ais.DeleteResult, er
 	return ais.DeleteResult{}, absent()
 }
 
-func (noStore) List(context.Context, *ais.ListRequest) (*ais.ListPage, error) { return nil, absent() }
-
 func (noStore) CreateUpload(context.Context, *ais.Bucket, string, ais.Attributes) (*ais.Upload, error) {
 	return nil, absent()
 }
@@ -39,10 +37,6 @@ func (noStore) PutPart(context.Context, *ais.PartRequest) (ais.PartInfo, error) 
 }
 
 func (noStore) ListParts(context.Context, *ais.Bucket, string, ais.WriteID, int, int) (*ais.PartPage, error) {
-	return nil, absent()
-}
-
-func (noStore) ListUploads(context.Context, *ais.UploadListRequest) (*ais.UploadPage, error) {
 	return nil, absent()
 }
 

@@ -282,7 +282,7 @@ func TestAnAnswerThatIsReadyTooLate(t *testing.T) {
 		ctx.SetBodyString(text)
 		return ctx
 	}
-	if ctx := answered("buckets"); n.cutOff(ctx, body) || ctx.Response.StatusCode() != 200 {
+	if ctx := answered("buckets"); n.cutOff(ctx, ais.Unavailable, body) || ctx.Response.StatusCode() != 200 {
 		t.Errorf("under a lease the answer was %d %q, want it as it was", ctx.Response.StatusCode(), ctx.Response.Body())
 	}
 	if err := n.replica.Leave(t.Context()); err != nil {
@@ -293,12 +293,12 @@ func TestAnAnswerThatIsReadyTooLate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if ctx := answered("buckets"); !n.cutOff(ctx, body) || ctx.Response.StatusCode() != 503 || string(ctx.Response.Body()) != "no lease" {
+	if ctx := answered("buckets"); !n.cutOff(ctx, ais.Unavailable, body) || ctx.Response.StatusCode() != 503 || string(ctx.Response.Body()) != "no lease" {
 		t.Errorf("without one the answer was %d %q, want 503", ctx.Response.StatusCode(), ctx.Response.Body())
 	}
 	ctx := answered("")
 	ctx.Response.SetBodyStream(strings.NewReader("an object"), 9)
-	if n.cutOff(ctx, body) {
+	if n.cutOff(ctx, ais.Unavailable, body) {
 		t.Error("a body that is sent already was taken back")
 	}
 }

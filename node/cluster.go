@@ -98,7 +98,9 @@ func (n *node) routes() *transport.Mux {
 	m.Handle(routeSetPrimary, transport.Rule{}, n.member(n.serveSetPrimary))
 	m.Handle(routeFence, transport.Rule{Roles: ais.RoleProxy}, n.member(n.serveFence))
 	m.Handle(routeProbe, transport.Rule{Roles: ais.RoleProxy}, n.member(n.serveProbe))
+	n.everywhere.Serve(m, n.checkMember)
 	if n.cfg.Roles.Has(ais.RoleTarget) {
+		n.courier.Serve(m, receiver{n})
 		m.Handle(routeEmpty, transport.Rule{}, n.member(n.serveEmpty))
 	}
 	m.HandleHTTP("/", transport.Rule{InFlight: passedMax}, func(ctx *fasthttp.RequestCtx, from transport.Peer) { n.servePassed(ctx, from) })

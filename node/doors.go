@@ -7,6 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/api"
 	"github.com/seed9b016523/ais/auth"
 	"github.com/seed9b016523/ais/control"
@@ -33,15 +34,16 @@ func (n *node) makeDoors(c *control.Config) (*doors, error) {
 	gate := auth.Default()
 	gate.Region = c.Get(control.S3Region).Text()
 	gate.ClusterKey = n.replica.View().Secrets().TicketKey
-	var objects store = noStore{}
+	var own namedStore = noStore{}
 	if n.target != nil {
-		objects = leasedStore{store: n.target, lease: n.leased}
+		own = leasedStore{store: n.target, lease: n.leased}
 	}
+	var objects store = doorStore{own, n.everywhere}
 	var err error
 	if d.verifier, err = auth.NewVerifier(gate, keys{n.replica}); err != nil {
 		return nil, err
 	}
-	d.s3, err = s3.New(s3.Config{Objects: objects, Uploads: objects, Buckets: n.buckets, Verifier: d.verifier,
+	d.s3, err = s3.New(s3.Config{Objects: objects, Uploads: objects, DeleteAll: n.everywhere.DeleteAll, Source: n.everywhere.Open, Buckets: n.buckets, Verifier: d.verifier,
 		Region: gate.Region, Domains: domains(c), Host: n.id(), Log: n.log})
 	if err != nil {
 		return nil, err
@@ -71,20 +73,20 @@ func (n *node) frontHandlers() front.Handlers {
 func (n *node) doorHandlers() front.Handlers {
 	return front.Handlers{
 		S3: func(ctx *fasthttp.RequestCtx) {
-			if d := n.doors.Load(); !n.cutOff(ctx, d.s3.ErrorBody) {
+			if d := n.doors.Load(); !n.cutOff(ctx, ais.StaleMap, d.s3.ErrorBody) {
 				d.s3.Serve(ctx)
-				n.cutOff(ctx, d.s3.ErrorBody) // the answer is ready now, and may be from a state that was left behind
+				n.cutOff(ctx, ais.Unavailable, d.s3.ErrorBody) // the answer is ready now, and may be from a state that was left behind
 			}
 		},
 		API: func(ctx *fasthttp.RequestCtx) {
 			path, _ := front.Target(ctx)
 			d, control := n.doors.Load(), isControl(string(path))
-			if !control && n.cutOff(ctx, d.api.ErrorBody) {
+			if !control && n.cutOff(ctx, ais.StaleMap, d.api.ErrorBody) {
 				return
 			}
 			d.api.Serve(ctx)
 			if !control {
-				n.cutOff(ctx, d.api.ErrorBody)
+				n.cutOff(ctx, ais.Unavailable, d.api.ErrorBody)
 			}
 		},
 		S3Error: func(status int, message, id string) (string, []byte) {
@@ -97,12 +99,14 @@ func (n *node) doorHandlers() front.Handlers {
 }
 
 // cutOff answers a request where this node may not answer from its state: buckets and keys may have changed
-// without it. What it holds of objects is guarded on its own, and a body that has begun is not taken back.
-func (n *node) cutOff(ctx *fasthttp.RequestCtx, errorBody func(status int, message, id string) (string, []byte)) bool {
+// without it. What it holds of objects is guarded on its own, and a body that has begun is not taken back. The kind is
+// StaleMap where nothing was done yet.
+func (n *node) cutOff(ctx *fasthttp.RequestCtx, kind ais.Kind, errorBody func(status int, message, id string) (string, []byte)) bool {
 	err := n.leased()
 	if err == nil || ctx.Response.IsBodyStream() {
 		return false
 	}
+	front.SetFailure(ctx, ais.Errorf(kind, "%w", err))
 	contentType, body := errorBody(fasthttp.StatusServiceUnavailable, err.Error(), string(front.RequestID(ctx)))
 	ctx.Response.SetStatusCode(fasthttp.StatusServiceUnavailable)
 	ctx.Response.Header.SetContentType(contentType)

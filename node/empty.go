@@ -25,19 +25,28 @@ type emptyReply struct {
 // emptiness asks all targets whether a bucket holds anything. It implements control.Emptiness.
 type emptiness struct{ *node }
 
-// Empty implements control.Emptiness: it is conclusive, or an error.
+// Empty implements control.Emptiness: it is conclusive, or an error. Each target that serves has first to end the
+// writes that it let in before; then there is what a list of everything shows, and no more.
 func (n emptiness) Empty(ctx context.Context, b *ais.Bucket) (bool, error) {
 	view := n.replica.View()
 	for _, t := range view.Map().Targets() {
-		if t.State == cmap.Out && view.Map().Settled() > t.Since {
-			continue // what it held was given up
+		if t.State == cmap.Down || t.State == cmap.Out {
+			continue // it takes no write any more; what it held is asked of those that have it, too
 		}
 		empty, err := n.emptyAt(ctx, t, b, view.Index())
 		if err != nil || !empty {
 			return false, err
 		}
 	}
-	return true, nil
+	page, err := n.everywhere.List(ctx, &ais.ListRequest{Bucket: b, Versions: true, Limit: 1})
+	if err != nil || len(page.Entries) > 0 {
+		return false, err
+	}
+	uploads, err := n.everywhere.ListUploads(ctx, &ais.UploadListRequest{Bucket: b, Limit: 1})
+	if err != nil {
+		return false, err
+	}
+	return len(uploads.Uploads) == 0, nil
 }
 
 func (n emptiness) emptyAt(ctx context.Context, t *cmap.Node, b *ais.Bucket, seen ais.ControlIndex) (bool, error) {

@@ -16,7 +16,10 @@ import (
 const passedMax = 4096
 
 // openGateway makes what decides which node answers a request.
-func (n *node) openGateway() (err error) {
+func (n *node) openGateway(g *group) (err error) {
+	if err := n.openEverywhere(g); err != nil {
+		return err
+	}
 	n.gateway, err = proxy.New(proxy.Config{
 		Self: n.record.Node, Places: places{n}, Do: n.pass, Ready: n.readyFor, Behind: func() {},
 		Doors:     n.doorHandlers(),

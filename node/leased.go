@@ -7,16 +7,29 @@ import (
 	"github.com/seed9b016523/ais/s3"
 )
 
-// store is the target as the doors use it.
+// store is what the doors use.
 type store interface {
 	s3.Objects
 	s3.Uploads
 }
 
+// namedStore is the target as the doors use it: what is about one name.
+type namedStore interface {
+	Put(ctx context.Context, r *ais.PutRequest) (*ais.Object, error)
+	Open(ctx context.Context, b *ais.Bucket, name string, v *ais.VersionID) (ais.ObjectReader, error)
+	Stat(ctx context.Context, b *ais.Bucket, name string, v *ais.VersionID) (*ais.Object, error)
+	Delete(ctx context.Context, r *ais.DeleteRequest) (ais.DeleteResult, error)
+	CreateUpload(ctx context.Context, b *ais.Bucket, name string, a ais.Attributes) (*ais.Upload, error)
+	PutPart(ctx context.Context, r *ais.PartRequest) (ais.PartInfo, error)
+	ListParts(ctx context.Context, b *ais.Bucket, name string, id ais.WriteID, after, limit int) (*ais.PartPage, error)
+	Complete(ctx context.Context, r *ais.CompleteRequest) (*ais.Object, error)
+	Abort(ctx context.Context, b *ais.Bucket, name string, id ais.WriteID) error
+}
+
 // leasedStore is a store whose answers count only under a lease: each is checked when it is ready. After a
 // write that was refused here the outcome is open, as after any 503.
 type leasedStore struct {
-	store store
+	store namedStore
 	lease func() error
 }
 
@@ -63,11 +76,6 @@ func (l leasedStore) Delete(ctx context.Context, r *ais.DeleteRequest) (ais.Dele
 	return checked(l.lease, d, err)
 }
 
-func (l leasedStore) List(ctx context.Context, r *ais.ListRequest) (*ais.ListPage, error) {
-	p, err := l.store.List(ctx, r)
-	return checked(l.lease, p, err)
-}
-
 func (l leasedStore) CreateUpload(ctx context.Context, b *ais.Bucket, name string, a ais.Attributes) (*ais.Upload, error) {
 	if err := l.lease(); err != nil {
 		return nil, err
@@ -86,11 +94,6 @@ func (l leasedStore) PutPart(ctx context.Context, r *ais.PartRequest) (ais.PartI
 
 func (l leasedStore) ListParts(ctx context.Context, b *ais.Bucket, name string, id ais.WriteID, after, limit int) (*ais.PartPage, error) {
 	p, err := l.store.ListParts(ctx, b, name, id, after, limit)
-	return checked(l.lease, p, err)
-}
-
-func (l leasedStore) ListUploads(ctx context.Context, r *ais.UploadListRequest) (*ais.UploadPage, error) {
-	p, err := l.store.ListUploads(ctx, r)
 	return checked(l.lease, p, err)
 }
 

@@ -70,7 +70,7 @@ func (n *node) openCluster(g *group) error {
 	if level := n.replica.View().Level(); level > control.Level {
 		return ais.Errorf(ais.Invalid, "the cluster uses commands of level %d, this ais knows level %d: it needs a newer ais", level, control.Level)
 	}
-	if err := n.openGateway(); err != nil {
+	if err := n.openGateway(g); err != nil {
 		return err
 	}
 	n.showCluster()

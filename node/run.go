@@ -19,6 +19,8 @@ import (
 	"github.com/seed9b016523/ais/consensus"
 	"github.com/seed9b016523/ais/control"
 	"github.com/seed9b016523/ais/control/raftlog"
+	"github.com/seed9b016523/ais/courier"
+	"github.com/seed9b016523/ais/everywhere"
 	"github.com/seed9b016523/ais/front"
 	"github.com/seed9b016523/ais/gossip"
 	"github.com/seed9b016523/ais/mountpath"
@@ -126,6 +128,9 @@ type node struct {
 	authority ed25519.PublicKey // of the cluster's authority
 	joins     func() (*join.Server, error)
 	gateway   *proxy.Gateway
+	courier   *courier.Courier // to the other targets
+
+	everywhere *everywhere.Store
 
 	// Of what starts late, for the metrics.
 	talk       atomic.Pointer[gossip.Gossip]
