@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -89,14 +90,48 @@ func (h *Handler) maintainNode(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// decommissionNode plans a node out.
+// decommissionNode plans a node out. Unless it is forced, the others must be able to do without it.
 func (h *Handler) decommissionNode(w http.ResponseWriter, r *http.Request) error {
-	return h.changeNode(w, r, func(m *cmap.Map, n *cmap.Node) error {
+	query, err := readQuery(r, "force")
+	if err != nil {
+		return err
+	}
+	force, err := readBool(query, "force")
+	if err != nil {
+		return err
+	}
+	return h.changeNodeAsked(w, r, func(m *cmap.Map, n *cmap.Node) error {
 		if err := checkSpared(m, n); err != nil {
 			return err
 		}
+		if view := h.config.State.View(); !force && n.State != cmap.Decommission {
+			if err := control.CheckSpared(view, n.ID, h.loads(r.Context(), view)); err != nil {
+				return err
+			}
+		}
 		return h.setState(r, n, cmap.Decommission)
 	})
+}
+
+// loads is how full the members are, of those that answer.
+func (h *Handler) loads(ctx context.Context, view *control.View) (loads []control.Load) {
+	s := h.survey(ctx, view.Map())
+	for _, n := range s.nodes {
+		if n.report == nil || !n.Member() {
+			continue
+		}
+		l := control.Load{Node: n.ID}
+		full := view.ConfigOf(n.ID.String()).Get(control.MountpathOutOfSpace).Percent()
+		for _, p := range n.report.Mountpaths {
+			l.Used += p.Used
+			if p.State == StateEnabled {
+				// Mountpaths of one filesystem share its room.
+				l.Room += max(p.Free-p.Total/100*int64(100-full), 0) / int64(max(p.Sharing, 1))
+			}
+		}
+		loads = append(loads, l)
+	}
+	return loads
 }
 
 // checkSpared reports why the cluster cannot spare a node: nobody would be left who serves objects.

@@ -1,8 +1,6 @@
 package control
 
 import (
-	"context"
-
 	"github.com/seed9b016523/ais"
 )
 
@@ -57,24 +55,3 @@ func CheckState(v *View, c Command) error {
 	}
 	return nil
 }
-
-// LossReport is what would be lost with a node, for an operator who is about to forget it.
-type LossReport struct {
-	Node    ais.NodeID   `json:"node"`
-	Slots   int          `json:"slots"`   // that lose their last witness
-	Buckets []BucketLoss `json:"buckets"` // by name; those that may have objects in these slots
-}
-
-// BucketLoss is the part of a LossReport that is about one bucket.
-type BucketLoss struct {
-	Bucket ais.BucketID `json:"bucket"`
-	Name   string       `json:"name"`
-	Copies int          `json:"copies"`
-	Slots  int          `json:"slots"`
-}
-
-// Empty reports whether nothing would be lost.
-func (r *LossReport) Empty() bool { return r.Slots == 0 }
-
-// Losses finds out what would be lost with a node. The error is of kind Unavailable if it cannot be known.
-type Losses func(ctx context.Context, node ais.NodeID) (LossReport, error)

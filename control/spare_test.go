@@ -54,30 +54,3 @@ func TestCheckSpared(t *testing.T) {
 		}
 	}
 }
-
-func TestLossesByMap(t *testing.T) {
-	v := three(t, "copies=1", "copies=2")
-	if r := LossesByMap(v, 2); r.Slots == 0 || len(r.Buckets) != 1 || r.Buckets[0].Name != "has-copies-1" || r.Buckets[0].Slots != r.Slots {
-		t.Errorf("one of three targets: got %+v, want its slots of the bucket with one copy alone", r)
-	}
-	before := LossesByMap(v, 2)
-	v = walk(t, v, []step{{NodeState{[]cmap.StateChange{{ID: 2, State: cmap.Down}}}, 0, ""}, {NodeState{[]cmap.StateChange{{ID: 2, State: cmap.Out}}}, 0, ""}})
-	if r := LossesByMap(v, 2); r.Slots != before.Slots {
-		t.Errorf("it is out, and nobody has taken over from it: %d slots, want %d", r.Slots, before.Slots)
-	}
-	settled := walk(t, v, []step{{MapSettle{7}, 0, ""}})
-	if r := LossesByMap(settled, 2); !r.Empty() || len(r.Buckets) != 0 {
-		t.Errorf("all is settled without it: got %+v, want nothing lost", r)
-	}
-	v = walk(t, v, []step{{NodeForget{ID: 2}, 0, ""}})
-	if r := LossesByMap(v, 3); r.Slots <= before.Slots/2 || len(r.Buckets) != 2 {
-		t.Errorf("the other copy of some slots is forgotten: got %+v, want slots of both buckets", r)
-	}
-	next, err := v.NextGeneration(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r := LossesByMap(next, 3); r.Slots != ais.Slots {
-		t.Errorf("nothing is settled in a new generation: %d slots, want all", r.Slots)
-	}
-}
