@@ -385,9 +385,9 @@ func randomLife(rt *rapid.T, src *source) {
 		seed++
 		return noise(seed, rapid.SampledFrom([]int{0, 10, 3000, 70_000, ais.InlineMax + 1, ais.InlineMax + 40_000}).Draw(rt, "size"))
 	}
-	for range rapid.IntRange(1, 25).Draw(rt, "steps") {
+	for range rapid.IntRange(12, 30).Draw(rt, "steps") {
 		name := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "name")
-		switch rapid.IntRange(0, 8).Draw(rt, "step") {
+		switch rapid.SampledFrom([]int{0, 1, 2, 3, 4, 5, 6, 6, 7, 7, 7, 7, 7, 8}).Draw(rt, "step") {
 		case 0, 1:
 			src.put(name, data(), false)
 		case 2:

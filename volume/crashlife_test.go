@@ -39,6 +39,9 @@ type life struct {
 	// halfIndex: the index may have been cut off while it was removed; it is then made anew.
 	halfIndex bool
 	held      []heldWrite
+	// records came as from another copy.
+	keep    sync.Mutex
+	records [][][]byte
 }
 
 // heldWrite is a record that is durable and pending: in no index, while others behind it are.
@@ -217,12 +220,60 @@ func (l *life) within(k nameKey, fn func(t *Tx) error) error {
 	return fn(t)
 }
 
-func (l *life) stage(k nameKey, data []byte) (*Staged, error) {
-	g := l.s.Stage(k.bucket, k.name)
+// stage stages a body; or, if its record will be adopted, its extents are.
+func (l *life) stage(k nameKey, data []byte, adopted bool) (*Staged, error) {
+	var sent []sentExtent
+	g := l.s.StageTee(k.bucket, k.name, func(w ais.WriteID, _ uint32, record []byte) error {
+		sent = append(sent, sentExtent{w, bytes.Clone(record)})
+		return nil
+	})
 	if _, err := g.ReadFrom(l.ctx, bytes.NewReader(data)); err != nil {
 		return nil, fmt.Errorf("stage %q: %w", k.name, err)
 	}
-	return g, nil
+	if !adopted {
+		return g, nil
+	}
+	g.Abort()
+	for _, x := range sent {
+		if err := l.s.AdoptExtent(l.ctx, x.write, x.record, l.rng.IntN(2) == 0); err != nil {
+			return nil, fmt.Errorf("adopt extent of %q: %w", k.name, err)
+		}
+	}
+	return g, l.s.SyncWrite(l.ctx, g.Write())
+}
+
+// write writes what was prepared, as its home does; or it comes as from another copy, which stamped it.
+func (l *life) write(p *Pending, adopted bool) error {
+	if !adopted {
+		return p.put()
+	}
+	records := p.Records()
+	p.Abandon()
+	if err := l.adopt(records); err != nil {
+		return fmt.Errorf("adopt: %w", err)
+	}
+	l.keep.Lock()
+	defer l.keep.Unlock()
+	l.records = append(l.records, records)
+	return nil
+}
+
+func (l *life) adopt(records [][]byte) error {
+	done := make(chan error, 1)
+	l.s.Adopt(records, AdoptOptions{}, func(err error) { done <- err })
+	return <-done
+}
+
+// adoptAgain brings records a second time: nothing may change.
+func (l *life) adoptAgain() error {
+	if len(l.records) == 0 {
+		return nil
+	}
+	err := l.adopt(l.records[l.rng.IntN(len(l.records))])
+	if ais.IsKind(err, ais.Precondition) {
+		err = nil // what it refers to is dead here
+	}
+	return err
 }
 
 func (l *life) put(k nameKey, n *modelName) (*work, error) {
@@ -231,8 +282,9 @@ func (l *life) put(k nameKey, n *modelName) (*work, error) {
 	if e.Versioned = k.bucket == versionedBucket && l.rng.IntN(4) > 0; e.Versioned {
 		v.known = false
 	}
+	adopted := l.rng.IntN(3) == 0
 	if len(v.data) > ais.InlineMax {
-		g, err := l.stage(k, v.data)
+		g, err := l.stage(k, v.data, adopted)
 		if err != nil {
 			return nil, err
 		}
@@ -242,15 +294,12 @@ func (l *life) put(k nameKey, n *modelName) (*work, error) {
 	}
 	return &work{k, n.put(v), func() (*modelName, error) {
 		err := l.within(k, func(t *Tx) error {
-			p, err := t.Put(e)
+			p, err := t.Prepare(e)
 			if err != nil {
 				return err
 			}
 			v.id, v.known = p.Object.Version, true
-			if e.Staged != nil {
-				e.Staged.Taken()
-			}
-			return nil
+			return l.write(p, adopted)
 		})
 		return n.put(v), err
 	}}, nil
@@ -258,13 +307,15 @@ func (l *life) put(k nameKey, n *modelName) (*work, error) {
 
 func (l *life) marker(k nameKey, n *modelName) *work {
 	v := modelVersion{marker: true, known: l.rng.IntN(3) == 0}
+	adopted := l.rng.IntN(3) == 0
 	return &work{k, n.put(v), func() (*modelName, error) {
 		err := l.within(k, func(t *Tx) error {
-			p, err := t.Put(Entry{Marker: true, Versioned: !v.known, ModifiedUnix: l.now})
-			if err == nil {
-				v.id, v.known = p.Object.Version, true
+			p, err := t.Prepare(Entry{Marker: true, Versioned: !v.known, ModifiedUnix: l.now})
+			if err != nil {
+				return err
 			}
-			return err
+			v.id, v.known = p.Object.Version, true
+			return l.write(p, adopted)
 		})
 		return n.put(v), err
 	}}
@@ -273,43 +324,59 @@ func (l *life) marker(k nameKey, n *modelName) *work {
 func (l *life) remove(k nameKey, n *modelName) *work {
 	id := n.versions[l.rng.IntN(len(n.versions))].id
 	after := n.without(id)
+	adopted := l.rng.IntN(3) == 0
 	return &work{k, after, func() (*modelName, error) {
 		return after, l.within(k, func(t *Tx) error {
-			x, err := t.Delete(id, false, l.now)
+			p, x, err := t.PrepareDelete(id, false, l.now)
 			if err == nil && x == nil {
 				err = fmt.Errorf("delete %q version %s: it is not there", k.name, id)
 			}
-			return err
+			if err != nil {
+				return err
+			}
+			return l.write(p, adopted)
 		})
 	}}
 }
 
 func (l *life) create(k nameKey, n *modelName) *work {
-	return &work{k, n.withUpload(modelUpload{parts: map[int][]byte{}}), func() (*modelName, error) {
-		u, err := l.s.CreateUpload(l.ctx, k.bucket, k.name, ais.Attributes{})
-		if err != nil {
-			return nil, err
-		}
-		return n.withUpload(modelUpload{id: u.ID, known: true, parts: map[int][]byte{}}), nil
+	adopted := l.rng.IntN(3) == 0
+	return &work{k, n.withUpload(modelUpload{parts: map[int][]byte{}}), func() (after *modelName, err error) {
+		err = l.within(k, func(t *Tx) error {
+			p, u, err := t.PrepareUpload(ais.Attributes{})
+			if err != nil {
+				return err
+			}
+			after = n.withUpload(modelUpload{id: u.ID, known: true, parts: map[int][]byte{}})
+			return l.write(p, adopted)
+		})
+		return after, err
 	}}
 }
 
 func (l *life) part(k nameKey, n *modelName) (*work, error) {
 	u := n.uploads[l.rng.IntN(len(n.uploads))]
 	number, data := 1+l.rng.IntN(3), l.content()
-	g, err := l.stage(k, data)
+	adopted := l.rng.IntN(3) == 0
+	g, err := l.stage(k, data, adopted)
 	if err != nil {
 		return nil, err
 	}
 	after := n.withPart(u.id, number, data)
 	return &work{k, after, func() (*modelName, error) {
-		_, err := l.s.PutPart(l.ctx, k.bucket, k.name, u.id, number, g, ais.ETag{}, ais.Checksum{})
-		return after, err
+		return after, l.within(k, func(t *Tx) error {
+			p, _, err := t.PreparePart(u.id, number, g, ais.ETag{}, ais.Checksum{})
+			if err != nil {
+				return err
+			}
+			return l.write(p, adopted)
+		})
 	}}, nil
 }
 
 func (l *life) complete(k nameKey, n *modelName, u modelUpload) *work {
 	v := modelVersion{known: k.bucket == plainBucket}
+	adopted := l.rng.IntN(3) == 0
 	var numbers []int
 	for number := 1; number <= 3; number++ {
 		if data, ok := u.parts[number]; ok && (len(numbers) == 0 || l.rng.IntN(4) > 0) {
@@ -332,11 +399,12 @@ func (l *life) complete(k nameKey, n *modelName, u modelUpload) *work {
 				}
 				e.Parts = append(e.Parts, p)
 			}
-			p, err := t.Put(e)
-			if err == nil {
-				v.id, v.known = p.Object.Version, true
+			p, err := t.Prepare(e)
+			if err != nil {
+				return err
 			}
-			return err
+			v.id, v.known = p.Object.Version, true
+			return l.write(p, adopted)
 		})
 		return n.withoutUpload(u.id).put(v), err
 	}}
@@ -345,8 +413,15 @@ func (l *life) complete(k nameKey, n *modelName, u modelUpload) *work {
 func (l *life) abort(k nameKey, n *modelName) *work {
 	u := n.uploads[l.rng.IntN(len(n.uploads))]
 	after := n.withoutUpload(u.id)
+	adopted := l.rng.IntN(3) == 0
 	return &work{k, after, func() (*modelName, error) {
-		return after, l.within(k, func(t *Tx) error { return t.Abort(l.ctx, u.id) })
+		return after, l.within(k, func(t *Tx) error {
+			p, err := t.PrepareAbort(l.ctx, u.id)
+			if err != nil {
+				return err
+			}
+			return l.write(p, adopted)
+		})
 	}}
 }
 
@@ -365,6 +440,7 @@ func (l *life) send(all []*work) error {
 		})
 	}
 	wait.Wait()
+	slices.SortFunc(l.records, func(a, b [][]byte) int { return bytes.Compare(a[0], b[0]) })
 	for i, err := range errs {
 		if err != nil {
 			return fmt.Errorf("bucket %d, name %q: %w", all[i].key.bucket, all[i].key.name, err)
@@ -387,7 +463,11 @@ func (l *life) someName() nameKey {
 // step does one thing that a store does in its life.
 func (l *life) step() error {
 	l.now += 1000
-	switch l.rng.IntN(24) {
+	switch l.rng.IntN(25) {
+	case 24:
+		if err := l.adoptAgain(); err != nil {
+			return err
+		}
 	case 0, 1:
 		last := time.Now()
 		return l.s.keep(&last)
@@ -398,6 +478,7 @@ func (l *life) step() error {
 	case 6:
 		return l.vacuumOne(l.rng.IntN(6))
 	case 7:
+		l.records = nil // they could bring back what is purged
 		return l.s.Purge(l.ctx, everySlot(l.s.opt.Clock.Stamp()))
 	case 8:
 		l.now += uploadKept
@@ -472,6 +553,7 @@ func (l *life) giveUpSlot() error {
 	if err := l.release(); err != nil {
 		return err
 	}
+	l.records = nil // they could come back
 	k := l.someName()
 	slot := l.s.opt.Slot(k.bucket, k.name)
 	var names []nameKey

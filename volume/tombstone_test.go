@@ -266,7 +266,7 @@ func (c *script) uploadOf(name string) ais.WriteID {
 	u, err := c.s.CreateUpload(c.ctx, plainBucket, name, ais.Attributes{})
 	c.must(err)
 	for n := 1; n <= 2; n++ {
-		g, err := c.stage(nameKey{plainBucket, name}, []byte{byte(n)})
+		g, err := c.stage(nameKey{plainBucket, name}, []byte{byte(n)}, false)
 		c.must(err)
 		_, err = c.s.PutPart(c.ctx, plainBucket, name, u.ID, n, g, ais.ETag{}, ais.Checksum{})
 		c.must(err)
