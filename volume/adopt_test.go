@@ -699,3 +699,162 @@ func TestGivenUpWhilePending(t *testing.T) {
 	src.wantNone("x")
 	src.settled()
 }
+
+// TestExtentsComeAgain: extents that were lost come again, with the record that the copy has already.
+func TestExtentsComeAgain(t *testing.T) {
+	src, b := newSource(t), newCopy(t)
+	defer b.end()
+	data := noise(1, 300_000)
+	src.put("x", data, false)
+	u := src.upload("up")
+	src.part(u, 1, data)
+	for _, w := range src.writes {
+		b.bring(src, false, w...)
+	}
+	lose := func(w ais.WriteID) {
+		t.Helper()
+		err := b.s.commitFunc(func(b *batch) error {
+			b.adopted = false
+			return b.dropWrite(writeOf{w, 1}, w, false)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, x := range src.extents {
+		lose(x.write)
+	}
+	for _, i := range []int{0, 2} {
+		missing, err := b.s.Missing(src.writes[i])
+		if err != nil || len(missing) != 1 {
+			t.Fatalf("missing of write %d: got %v, %v, want one", i, missing, err)
+		}
+		if err := adopt(b.s, false, src.writes[i]...); ais.NounOf(err) != ais.NounPayload {
+			t.Errorf("adopting a record again whose bytes are lost: got %v, want noun payload", err)
+		}
+		b.bring(src, false, src.writes[i]...)
+	}
+	b.same(src)
+}
+
+// TestDroppedWhileNamed: what a record on its way refers to stays, whoever gives it up.
+func TestDroppedWhileNamed(t *testing.T) {
+	src, b := newSource(t), newCopy(t)
+	defer b.end()
+	u := src.upload("up")
+	src.part(u, 1, noise(1, 300_000))
+	src.abort(u)
+	b.bring(src, false, src.writes[0]...)
+	b.bring(src, false, src.writes[1]...)
+	w := []writeOf{{src.extents[0].write, 1}}
+	here := func(what string, want bool) {
+		t.Helper()
+		if got, _, err := b.s.isHere(w[0]); err != nil || got != want {
+			t.Errorf("extents are here %s: got %v, %v, want %v", what, got, err, want)
+		}
+	}
+	if !b.s.writes.use(w) {
+		t.Fatal("use of a write that nobody gives up: got false, want true")
+	}
+	b.bring(src, false, src.writes[2]...)
+	b.s.DropWrite(w[0].ID)
+	for range 2 {
+		b.now += 10
+		b.s.DropIdleWrites(1)
+	}
+	here("after an abort, with a record on its way", true)
+	b.s.writes.unuse(w, false)
+	b.settled()
+	here("when the record did not come", false)
+}
+
+// TestPendingComesBack: a record that was pending at a crash is applied, and lies above stable.
+func TestPendingComesBack(t *testing.T) {
+	src := newBench(t, disk.NewMem(disk.Options{}))
+	src.start()
+	src.put("before", []byte("b"))
+	prepare := func(name string, e Entry) *Pending {
+		t.Helper()
+		tx, err := src.s.Begin(t.Context(), testBucket, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.End()
+		p, err := tx.Prepare(e)
+		if err == nil {
+			err = p.Write()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	small := prepare("small", Entry{Payload: []byte("s")})
+	data := noise(1, 300_000)
+	g := src.s.Stage(testBucket, "large")
+	if _, err := g.ReadFrom(t.Context(), bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	large := prepare("large", Entry{Staged: g})
+	src.wantNone("small")
+	src.wantNone("large")
+	src.wantPending(2)
+	src.now += 1000
+	src.s.DropIdleWrites(1) // it must not take the extents of a pending record
+	src.now += 1000
+	src.s.DropIdleWrites(1)
+
+	for _, mode := range []disk.CrashMode{disk.KeepAll, disk.LoseAll, disk.Random} {
+		mem := src.fs.(*disk.Mem).Clone().Crash(rand.New(rand.NewPCG(1, 2)), mode)
+		c := &bench{t: t, fs: mem, config: src.config, epoch: src.epoch, log: src.log}
+		c.start()
+		c.want("before", []byte("b"))
+		c.want("small", []byte("s"))
+		c.want("large", data)
+		for _, p := range []*Pending{small, large} {
+			slot := c.s.opt.Slot(testBucket, p.Object.Name)
+			if got := c.s.Stable(slot, 1); !got.Less(p.Modified()) {
+				t.Errorf("mode %d: stable of the slot of %q: got %s, want less than %s", mode, p.Object.Name, got, p.Modified())
+			}
+		}
+		c.settled()
+		c.end()
+	}
+	for _, p := range []*Pending{large, small} {
+		if err := p.Release(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	src.wantPending(0)
+	src.want("large", data)
+	src.settled()
+	src.end()
+}
+
+// TestAdoptStopped: a store that ends answers every record.
+func TestAdoptStopped(t *testing.T) {
+	src, b := newSource(t), newCopy(t)
+	const n = 300
+	for i := range n {
+		src.put(fmt.Sprintf("o%d", i), noise(uint64(i), 100), false)
+	}
+	done := make(chan error, n)
+	stopped := make(chan error, 1)
+	for i, w := range src.writes {
+		if i == n/2 {
+			go func() { stopped <- b.stop() }()
+		}
+		b.s.Adopt(w, AdoptOptions{Cold: i%2 == 0}, func(err error) { done <- err })
+	}
+	for range n {
+		if err := <-done; err != nil && !ais.IsKind(err, ais.Unavailable) {
+			t.Errorf("adopting while the store stops: got %v, want none, or kind Unavailable", err)
+		}
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("run: %v", err)
+	}
+	if n := len(b.s.writes.m); n != 0 {
+		t.Errorf("writes remembered at the end: got %d, want 0", n)
+	}
+}

@@ -93,3 +93,51 @@ func BenchmarkList1000(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAdopt4K has many adoptions in flight, as a stream of a home's writes has.
+func BenchmarkAdopt4K(b *testing.B) {
+	s := diskStore(b)
+	home := diskStore(b)
+	data := noise(1, 4096)
+	const kinds = 1024
+	records := make([][][]byte, kinds)
+	for i := range records {
+		tx, err := home.Begin(b.Context(), testBucket, fmt.Sprintf("obj-%08d", i))
+		if err != nil {
+			b.Fatal(err)
+		}
+		p, err := tx.Prepare(Entry{ModifiedUnix: 5, Payload: data, Attributes: ais.Attributes{ContentType: "text/plain"}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		records[i] = p.Records()
+		p.Abandon()
+		tx.End()
+	}
+	b.ReportAllocs()
+	b.SetBytes(4096)
+	flight := make(chan struct{}, 512)
+	failed := make(chan error, 1)
+	done := func(err error) {
+		if err != nil {
+			select {
+			case failed <- err:
+			default:
+			}
+		}
+		<-flight
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		flight <- struct{}{}
+		s.Adopt(records[i%kinds], AdoptOptions{}, done)
+	}
+	for range cap(flight) {
+		flight <- struct{}{}
+	}
+	select {
+	case err := <-failed:
+		b.Fatal(err)
+	default:
+	}
+}
