@@ -58,15 +58,16 @@ func visitCluster(t *testing.T, s *service, c *api.Client) {
 		t.Errorf("exported state: got %v, want index %d and 2 nodes", err, s.state.View().Index())
 	}
 	visitNodeConfig(t, s, c)
-	s.fleet.propose(t, control.XactionCreate{Xaction: control.Xaction{ID: "g7", Kind: "rebalance", Created: 1700000000000,
+	visitJobs(t, s, c)
+	s.fleet.propose(t, control.XactionCreate{Xaction: control.Xaction{ID: "x7", Kind: "resilver", Created: 1700000000000,
 		Scope: control.XactionScope{Target: nodeB}}})
-	if all, err := c.Xactions(ctx, ""); err != nil || len(all) != 1 || all[0].ID != "g7" || all[0].State != "pending" || all[0].Target != b {
+	if all, err := c.Xactions(ctx, ""); err != nil || len(all) != 2 || all[1].ID != "x7" || all[1].State != "pending" || all[1].Target != b {
 		t.Errorf("xactions: got %+v, %v", all, err)
 	}
 	if none, err := c.Xactions(ctx, "vacuum"); err != nil || len(none) != 0 {
 		t.Errorf("xactions of another kind: got %+v, %v", none, err)
 	}
-	if x, err := c.Xaction(ctx, "g7"); err != nil || x.Kind != "rebalance" || x.Created.IsZero() || x.Started != nil {
+	if x, err := c.Xaction(ctx, "x7"); err != nil || x.Kind != "resilver" || x.Created.IsZero() || x.Started != nil {
 		t.Errorf("xaction: got %+v, %v", x, err)
 	}
 	_, err = c.Xaction(ctx, "g8")
@@ -117,7 +118,7 @@ func TestClusterShown(t *testing.T) {
 	if got.Primary != nodeA.String() || got.Term != (api.Term{Number: 5, State: "serving"}) || got.State != api.StateOK || got.Version != "v1" {
 		t.Errorf("got primary %s, %+v, %s, %s", got.Primary, got.Term, got.State, got.Version)
 	}
-	if m := s.state.View().Map(); got.Map != (api.MapSummary{Generation: 1, Version: int64(m.Version()), Settled: int64(m.Settled())}) {
+	if m := s.state.View().Map(); got.Map != (api.MapSummary{Generation: 1, Version: int64(m.Version()), Settled: int64(m.Settled()), Cut: int64(m.Cut())}) {
 		t.Errorf("map: got %+v, want that of the state", got.Map)
 	}
 	a, b, p := got.Nodes[0], got.Nodes[1], got.Nodes[2]
@@ -158,6 +159,34 @@ func TestClusterInTrouble(t *testing.T) {
 		}, api.StateOK, "goes by map version"},
 		"a bad disk": {func(_ *testing.T, s *service) { s.fleet.disabled = true },
 			api.StateDegraded, "mountpath /data of node " + nodeB.String() + " is disabled"},
+		"too few places": {func(t *testing.T, s *service) {
+			s.fleet.propose(t, control.ConfigSet{Values: map[string]string{"bucket.policy": "copies=3"}})
+		}, api.StateOK, "2 mountpaths in all, so an object has 2 copies, whatever the policy (copies=3) says"},
+		"one target left": {func(t *testing.T, s *service) {
+			s.fleet.silent[nodeB] = errors.New("must not be asked")
+			s.fleet.propose(t, control.NodeState{Changes: []cmap.StateChange{{ID: nodeB, State: cmap.Out}}})
+		}, api.StateOK, "1 mountpath in all, so an object has 1 copy, whatever the policy (copies=2) says"},
+		"rebalance disabled": {func(t *testing.T, s *service) {
+			s.fleet.propose(t, control.ConfigSet{Values: map[string]string{"rebalance.enabled": "false"}})
+			s.fleet.propose(t, control.NodeZone{ID: nodeA, Zone: "r3"})
+		}, api.StateOK, "rebalance.enabled is false: nothing moves"},
+		"rebalance stopped": {func(t *testing.T, s *service) {
+			x, err := s.client(t, rootKey, rootSecret).StartXaction(t.Context(), "rebalance")
+			if err == nil {
+				_, err = s.client(t, rootKey, rootSecret).StopXaction(t.Context(), x.ID)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, api.StateOK, "was stopped: what has not moved is read from where it was"},
+		"rebalance running": {func(t *testing.T, s *service) {
+			x, err := s.client(t, rootKey, rootSecret).StartXaction(t.Context(), "rebalance")
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, _ := api.RebalanceVersion(x.ID)
+			s.fleet.running = &api.RebalanceStatus{Version: v, SlotsTotal: 100, SlotsDone: 25}
+		}, api.StateOK, "is running: 25%, 150 slots lacking, until "},
 		"two programs": {func(t *testing.T, s *service) {
 			n, _ := old(s).Node(nodeB)
 			v := n.Versions
@@ -247,6 +276,16 @@ func TestRootOnly(t *testing.T) {
 	wantKind(t, "export", err, ais.Denied)
 	_, err = c.ChangeNodeConfig(ctx, nodeB.String(), api.SettingsChange{"volume.size": nil})
 	wantKind(t, "configuration of a node", err, ais.Denied)
+	_, err = c.StartXaction(ctx, "rebalance")
+	wantKind(t, "start", err, ais.Denied)
+	_, err = c.PlanXaction(ctx, "rebalance")
+	wantKind(t, "dry run", err, ais.Denied)
+	_, err = c.StopXaction(ctx, "g1")
+	wantKind(t, "stop", err, ais.Denied)
+	_, err = c.ForceForget(ctx, nodeB.String())
+	wantKind(t, "forget by force", err, ais.Denied)
+	_, err = c.Audit(ctx, false)
+	wantKind(t, "audit", err, ais.Denied)
 	if s.state.View().Index() != index || s.fleet.forced != 0 || s.fleet.primary != nodeA {
 		t.Errorf("something was changed")
 	}

@@ -9,8 +9,10 @@ import (
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/api"
+	"github.com/seed9b016523/ais/audit"
 	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/control"
+	"github.com/seed9b016523/ais/replica"
 )
 
 // Nodes of the fleet. The first is the one that answers and the primary.
@@ -32,11 +34,17 @@ type fleet struct {
 	primary    ais.NodeID
 	forced     int
 	joined     []string // "remote: message"
+	parts      map[ais.NodeID]map[ais.MapVersion]api.RebalanceStatus
+	holds      map[ais.NodeID]*replica.Stated
+	running    *api.RebalanceStatus // of every target
+	audits     int
+	verdict    *audit.Verdict
 }
 
 func newFleet(t *testing.T, s *control.Memory) *fleet {
 	t.Helper()
-	f := &fleet{state: s, silent: map[ais.NodeID]error{}, behind: map[ais.NodeID]*cmap.Map{}, primary: nodeA}
+	f := &fleet{state: s, silent: map[ais.NodeID]error{}, behind: map[ais.NodeID]*cmap.Map{}, primary: nodeA,
+		parts: map[ais.NodeID]map[ais.MapVersion]api.RebalanceStatus{}, holds: map[ais.NodeID]*replica.Stated{}, verdict: &audit.Verdict{}}
 	for i, n := range []struct {
 		id    ais.NodeID
 		roles ais.Roles
@@ -92,6 +100,7 @@ func (f *fleet) Node(_ context.Context, id ais.NodeID) (*api.NodeReport, error) 
 			p.State, p.Error = api.StateDisabled, "input/output error"
 		}
 		r.Mountpaths = append(r.Mountpaths, p)
+		r.Rebalance = f.running
 	}
 	return r, nil
 }
@@ -106,6 +115,45 @@ func (f *fleet) Map(_ context.Context, id ais.NodeID) (*cmap.Map, error) {
 		return m, nil
 	}
 	return f.state.View().Map(), nil
+}
+
+func (f *fleet) Rebalances(_ context.Context, id ais.NodeID, versions []ais.MapVersion) (map[ais.MapVersion]api.RebalanceStatus, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.silent[id]; err != nil {
+		return nil, err
+	}
+	known := map[ais.MapVersion]api.RebalanceStatus{}
+	for _, v := range versions {
+		if s, ok := f.parts[id][v]; ok {
+			known[v] = s
+		}
+	}
+	return known, nil
+}
+
+func (f *fleet) Told(_ context.Context, m *cmap.Map) (all []audit.Told) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, n := range m.Targets() {
+		t := audit.Told{Node: n.ID, Err: f.silent[n.ID], Stores: []audit.Store{{Dir: "/data", Live: 1 << 20}}, Stated: f.holds[n.ID]}
+		if t.Stated == nil {
+			t.Stated = &replica.Stated{Map: m.Version()}
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+func (f *fleet) Audit(_ context.Context, deep bool) (*cmap.Map, *audit.Verdict, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.audits++
+	v := *f.verdict
+	if deep {
+		v.Proof.Records = 7
+	}
+	return f.state.View().Map(), &v, nil
 }
 
 func (f *fleet) SetPrimary(_ context.Context, id ais.NodeID) error {
