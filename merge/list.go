@@ -1,6 +1,10 @@
 package merge
 
-import "github.com/seed9b016523/ais"
+import (
+	"slices"
+
+	"github.com/seed9b016523/ais"
+)
 
 // Ask is what one source is to be asked for.
 type Ask struct {
@@ -12,12 +16,12 @@ type Ask struct {
 // order; its errors are List's. The page is complete: all names of all sources from its beginning to its end.
 func List(r *ais.ListRequest, sources int, fetch func([]Ask) ([]*ais.ListPage, error)) (*ais.ListPage, error) {
 	m := newListing(r, sources)
-	for dry := m.dry(); len(dry) > 0; dry = m.dry() {
-		asks := make([]Ask, len(dry))
-		for i, s := range dry {
+	for short := m.short(); len(short) > 0; short = m.short() {
+		asks := make([]Ask, len(short))
+		for i, s := range short {
 			asks[i] = Ask{Source: s, Request: *r}
 			q, from := &asks[i].Request, &m.sources[s]
-			q.Limit = m.want(from)
+			q.Limit = m.lacks(from)
 			if from.next.set {
 				q.After, q.AfterVersion = from.next.name, nil
 				if r.Versions {
@@ -29,7 +33,7 @@ func List(r *ais.ListRequest, sources int, fetch func([]Ask) ([]*ais.ListPage, e
 		if err != nil {
 			return nil, err
 		}
-		for i, s := range dry {
+		for i, s := range short {
 			if err := m.feed(s, pages[i]); err != nil {
 				return nil, err
 			}
@@ -71,10 +75,10 @@ func newListing(r *ais.ListRequest, sources int) *listing {
 // feed gives a source its next page.
 func (m *listing) feed(i int, p *ais.ListPage) error {
 	s := &m.sources[i]
-	s.rows = make([]row[ais.ListEntry], len(p.Entries))
+	s.rows = slices.Grow(s.rows, len(p.Entries))
 	for k := range p.Entries {
 		e := &p.Entries[k]
-		s.rows[k] = row[ais.ListEntry]{name: e.Name, prefix: e.IsPrefix, entry: *e}
+		s.rows = append(s.rows, row[ais.ListEntry]{name: e.Name, prefix: e.IsPrefix, entry: *e})
 	}
 	if s.more = p.Truncated; !s.more {
 		return nil

@@ -3,6 +3,7 @@ package merge
 import (
 	"cmp"
 	"math"
+	"slices"
 
 	"github.com/seed9b016523/ais"
 )
@@ -99,13 +100,14 @@ func (m *merging[E, M]) truncated() bool {
 	return false
 }
 
-// dry are the sources that must be asked before the page can go on; none if it is complete.
-func (m *merging[E, M]) dry() (which []int) {
-	if len(m.out) >= m.limit {
+// short are the sources that must be asked before the page can go on, and beside them those that will run dry soon,
+// so that there are few rounds; none if the page is complete.
+func (m *merging[E, M]) short() (which []int) {
+	if len(m.out) >= m.limit || !slices.ContainsFunc(m.sources, func(s source[E, M]) bool { return len(s.rows) == 0 && s.more }) {
 		return nil
 	}
 	for i := range m.sources {
-		if len(m.sources[i].rows) == 0 && m.sources[i].more {
+		if s := &m.sources[i]; s.more && len(s.rows) < m.want(s) {
 			which = append(which, i)
 		}
 	}
@@ -123,6 +125,9 @@ func (m *merging[E, M]) want(s *source[E, M]) int {
 	mean := part * float64(lacking)
 	return min(lacking, int(math.Ceil(mean+2*math.Sqrt(mean)))+1)
 }
+
+// lacks is for how many more rows a source is asked.
+func (m *merging[E, M]) lacks(s *source[E, M]) int { return m.want(s) - len(s.rows) }
 
 // stuck is the error for an answer that would make a list go round in a circle.
 func stuck(i int) error {

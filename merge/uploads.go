@@ -1,6 +1,10 @@
 package merge
 
-import "github.com/seed9b016523/ais"
+import (
+	"slices"
+
+	"github.com/seed9b016523/ais"
+)
 
 // UploadAsk is what one source is to be asked for.
 type UploadAsk struct {
@@ -11,12 +15,12 @@ type UploadAsk struct {
 // Uploads makes one page of open uploads, as List does of objects: uploads and common prefixes in one order.
 func Uploads(r *ais.UploadListRequest, sources int, fetch func([]UploadAsk) ([]*ais.UploadPage, error)) (*ais.UploadPage, error) {
 	m := newUploads(r.Limit, sources)
-	for dry := m.dry(); len(dry) > 0; dry = m.dry() {
-		asks := make([]UploadAsk, len(dry))
-		for i, s := range dry {
+	for short := m.short(); len(short) > 0; short = m.short() {
+		asks := make([]UploadAsk, len(short))
+		for i, s := range short {
 			asks[i] = UploadAsk{Source: s, Request: *r}
 			q, from := &asks[i].Request, &m.sources[s]
-			q.Limit = m.want(from)
+			q.Limit = m.lacks(from)
 			if from.next.set {
 				q.AfterName, q.AfterUpload = from.next.name, from.next.mark
 			}
@@ -25,7 +29,7 @@ func Uploads(r *ais.UploadListRequest, sources int, fetch func([]UploadAsk) ([]*
 		if err != nil {
 			return nil, err
 		}
-		for i, s := range dry {
+		for i, s := range short {
 			if err := m.feed(s, pages[i]); err != nil {
 				return nil, err
 			}
@@ -66,7 +70,7 @@ func newUploads(limit, sources int) *uploads {
 // feed gives a source its next page: its uploads and prefixes, each in order, become one row.
 func (m *uploads) feed(i int, p *ais.UploadPage) error {
 	s := &m.sources[i]
-	s.rows = make([]row[*ais.Upload], 0, len(p.Uploads)+len(p.Prefixes))
+	s.rows = slices.Grow(s.rows, len(p.Uploads)+len(p.Prefixes))
 	prefixes := p.Prefixes
 	for k := range p.Uploads {
 		u := &p.Uploads[k]
@@ -83,7 +87,7 @@ func (m *uploads) feed(i int, p *ais.UploadPage) error {
 		return nil
 	}
 	next := place[ais.WriteID]{name: p.NextName, mark: p.NextUpload, set: true}
-	if len(s.rows) == 0 && (p.NextName == "" || next == s.next) {
+	if len(p.Uploads)+len(p.Prefixes) == 0 && (p.NextName == "" || next == s.next) {
 		return stuck(i)
 	}
 	s.next = next
