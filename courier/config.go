@@ -13,7 +13,8 @@ type Config struct {
 	RoomWait     time.Duration // how long it waits for room; then Unavailable
 	TakenBytes   int           // of messages that one stream of a peer has brought and that are not answered; more are not read
 	OpenTimeout  time.Duration // to open a stream; longer: Unavailable to all that waits for it
-	Answer       time.Duration // from a message to its answer; longer: Unavailable
+	Answer       time.Duration // from a write or extent to its answer; longer: Unavailable
+	LastAnswer   time.Duration // the same for the last extent, with which the whole write is made durable
 	Idle         time.Duration // a stream that nothing was sent on for so long is closed
 }
 
@@ -21,11 +22,12 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Streams:      2,
-		PendingBytes: 32 << 20,
+		PendingBytes: 16 << 20,
 		RoomWait:     2 * time.Second,
-		TakenBytes:   64 << 20,
+		TakenBytes:   32 << 20,
 		OpenTimeout:  2 * time.Second,
 		Answer:       10 * time.Second,
+		LastAnswer:   time.Minute,
 		Idle:         time.Minute,
 	}
 }
@@ -42,6 +44,7 @@ func (c *Config) Validate() error {
 		{"taken bytes", int64(c.TakenBytes), 1},
 		{"open timeout", int64(c.OpenTimeout), int64(time.Millisecond)},
 		{"answer", int64(c.Answer), int64(time.Millisecond)},
+		{"last answer", int64(c.LastAnswer), int64(c.Answer)},
 		{"idle", int64(c.Idle), int64(time.Millisecond)},
 	} {
 		if v.n < v.least {

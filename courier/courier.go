@@ -62,7 +62,7 @@ func (c *Courier) Run(ctx context.Context) error {
 		l.begin(c.run)
 	}
 	c.mu.Unlock()
-	ticker := time.NewTicker(max(c.config.Answer/ticksOfAnswer, time.Millisecond))
+	ticker := time.NewTicker(c.tick())
 	defer ticker.Stop()
 	for ctx.Err() == nil {
 		select {
@@ -77,6 +77,9 @@ func (c *Courier) Run(ctx context.Context) error {
 	c.running.Wait()
 	return nil
 }
+
+// tick is how often lanes look for what was not answered.
+func (c *Courier) tick() time.Duration { return max(c.config.Answer/ticksOfAnswer, time.Millisecond) }
 
 func (c *Courier) all() []*lane {
 	c.mu.Lock()

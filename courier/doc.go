@@ -17,7 +17,7 @@
 //
 // An answer says that the records are durable at the peer, or why they are not. Everything else is Unavailable, which says
 // nothing: the stream broke (then all on it fail, and the next attempt is made a tenth of a second later), or no
-// answer came within Config.Answer. Whoever is told so may send again; records and extents may arrive twice.
+// answer came within Config.Answer or LastAnswer. Whoever is told so may send again; records and extents may arrive twice.
 //
 // Bounds: a lane holds Config.PendingBytes that are not answered; then Write waits for Config.RoomWait, Extent for its
 // ctx, each in its turn, and Stable is dropped. A session holds Config.TakenBytes that its Receiver has not answered; then it

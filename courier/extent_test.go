@@ -3,6 +3,7 @@ package courier_test
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -169,4 +170,71 @@ func TestExtentsApart(t *testing.T) {
 			t.Errorf("a new write: got %v, want nil", err)
 		}
 	})
+}
+
+// TestExtentsUnderFaults: while the network breaks and heals, a write of which every call went well is there,
+// whole and in order.
+func TestExtentsUnderFaults(t *testing.T) {
+	for seed := range uint64(6) {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 3))
+			n := newTown(t, func(c *courier.Config) { c.PendingBytes = 30_000 })
+			s := newShelf()
+			n.receive(t, 2, s, nil)
+			const writers, writes, extents = 4, 15, 8
+			var good [writers * writes]bool
+			var writing sync.WaitGroup
+			for i := range writers {
+				pauses := rand.New(rand.NewPCG(seed, uint64(10+i)))
+				writing.Go(func() {
+					for at := i * writes; at < (i+1)*writes; at++ {
+						good[at] = true
+						for k := range extents {
+							x := extent(byte(at), k, pauses.IntN(5000)+1)
+							x.Last = k == extents-1
+							if err := n.sender.Extent(t.Context(), 2, x); err != nil {
+								good[at] = false
+								x = extent(byte(at), 0, 0)
+								x.Drop = true
+								_ = n.sender.Extent(t.Context(), 2, x)
+								<-time.After(time.Second)
+								break
+							}
+							<-time.After(time.Duration(pauses.IntN(100)) * time.Millisecond)
+						}
+					}
+				})
+			}
+			for range 6 {
+				<-time.After(time.Duration(random.IntN(1500)) * time.Millisecond)
+				from, to := host(1), host(2)
+				if random.IntN(2) == 0 {
+					from, to = to, from
+				}
+				n.memory.SetFault(from, to, transport.Fault{Cut: random.IntN(2) == 0, Drop: true})
+				<-time.After(time.Duration(random.IntN(6000)) * time.Millisecond)
+				n.memory.SetFault(from, to, transport.Fault{})
+			}
+			writing.Wait()
+			whole := 0
+			for at := range good {
+				if !good[at] {
+					continue
+				}
+				whole++
+				stored := s.of(ais.WriteID{15: byte(at)})
+				if len(stored) != extents {
+					t.Errorf("write %d: got %d extents, want %d", at, len(stored), extents)
+				}
+				for k, x := range stored {
+					if x.Record[0] != byte(k) {
+						t.Errorf("write %d: extent %d stands in the place of %d", at, x.Record[0], k)
+					}
+				}
+			}
+			if whole == 0 || whole == len(good) {
+				t.Errorf("writes that went well: got %d of %d, want some", whole, len(good))
+			}
+		})
+	}
 }

@@ -37,6 +37,7 @@ type lane struct {
 	trails  map[ais.WriteID]*trail
 	broken  []ais.WriteID // trails with an error, the oldest first, at most brokenMost; some may be gone
 	now     uint32        // ticks
+	away    bool          // the log says that there is no stream
 }
 
 // load is bytes to be sent: a chunk of small parcels, which may still grow, or a caller's record.
@@ -50,7 +51,7 @@ type load struct {
 type item struct {
 	done func(error)
 	size int
-	tick uint32 // when it was let in
+	late uint32 // the tick that finds it unanswered for too long
 }
 
 // waiter is a caller that waits for room.
@@ -83,7 +84,7 @@ func (l *lane) write(w *replica.Write, done func(error)) error {
 	if err := l.letIn(nil, parcelHead+size); err != nil {
 		return err
 	}
-	id := l.add(parcelHead+size, done)
+	id := l.add(parcelHead+size, l.c.config.Answer, done)
 	chunk := l.chunk(parcelHead + size)
 	chunk.bytes = w.AppendTo(appendHead(chunk.bytes, parcelWrite, id, size))
 	chunk.lastID = id
@@ -189,10 +190,11 @@ func (l *lane) letWaitersIn() {
 	l.waiting = slices.Delete(l.waiting, 0, n)
 }
 
-// add makes an item whose bytes are counted already. l.mu is held.
-func (l *lane) add(size int, done func(error)) (id uint64) {
+// add makes an item whose bytes are counted already, and which is to be answered in time. l.mu is held.
+func (l *lane) add(size int, within time.Duration, done func(error)) (id uint64) {
 	l.lastID++
-	l.items[l.lastID] = &item{done: done, size: size, tick: l.now}
+	ticks := (within + l.c.tick() - 1) / l.c.tick()
+	l.items[l.lastID] = &item{done: done, size: size, late: l.now + uint32(ticks) + 1}
 	return l.lastID
 }
 
@@ -231,27 +233,35 @@ func (l *lane) begin(run func(carry func(context.Context))) {
 
 // carry opens the stream and carries what comes, until all is quiet or ctx ends.
 func (l *lane) carry(ctx context.Context) {
-	told := false
 	for {
 		stream, err := l.open(ctx)
 		if err == nil {
-			told = false
-			err = l.converse(ctx, stream)
-			if err == nil {
+			if err = l.converse(ctx, stream); err == nil {
 				return // all is quiet, and another carrier may be there already
 			}
+		} else {
+			l.fail(l.lost(err))
 		}
-		l.fail(ais.Errorf(ais.Unavailable, "node %v: %w", l.to, err))
-		if ctx.Err() != nil {
-			return
-		}
-		if !told {
-			l.c.log.Info("no stream to a peer", slog.Any("node", l.to), slog.Any("error", err))
-			told = true
-		}
+		l.log(err)
 		if !l.pause(ctx) {
 			return
 		}
+	}
+}
+
+// lost words why a stream broke: whatever it was, it is not known what became of a write.
+func (l *lane) lost(err error) error {
+	return ais.Errorf(ais.Unavailable, "node %v: %w", l.to, err)
+}
+
+// log says once that there is no stream; nil that there is one again.
+func (l *lane) log(err error) {
+	l.mu.Lock()
+	was := l.away
+	l.away = err != nil
+	l.mu.Unlock()
+	if err != nil && !was {
+		l.c.log.Info("no stream to a peer", slog.Any("node", l.to), slog.Any("error", err))
 	}
 }
 
@@ -281,6 +291,7 @@ func (l *lane) open(ctx context.Context) (transport.Stream, error) {
 
 // converse sends and hears on a stream until it breaks; nil says that it was closed because all was quiet.
 func (l *lane) converse(ctx context.Context, s transport.Stream) error {
+	l.log(nil)
 	ctx, cut := context.WithCancelCause(ctx)
 	l.mu.Lock()
 	l.cut = cut
@@ -292,8 +303,11 @@ func (l *lane) converse(ctx context.Context, s transport.Stream) error {
 		err = context.Cause(ctx)
 	}
 	cut(err)
-	_ = s.Close() // broken, or nothing is left to say
-	hearing.Wait()
+	if err != nil {
+		l.fail(l.lost(err)) // before Close, which may take a while
+	}
+	_ = s.Close()
+	hearing.Wait() // answers that it still hears are of items that are gone
 	return err
 }
 
@@ -455,8 +469,8 @@ func (l *lane) tick() {
 	var late []answer
 	stuck := false
 	for id, x := range l.items {
-		if l.now-x.tick > ticksOfAnswer {
-			late = append(late, answer{id: id, err: ais.Errorf(ais.Unavailable, "node %v has not answered within %v", l.to, l.c.config.Answer)})
+		if l.now >= x.late {
+			late = append(late, answer{id: id, err: ais.Errorf(ais.Unavailable, "node %v has not answered in time", l.to)})
 			stuck = stuck || id > l.sentID
 		}
 	}

@@ -59,7 +59,7 @@ func (l *lane) drop(x *replica.Extent, size int) error {
 		return stopped()
 	}
 	l.pending += size
-	id := l.add(size, func(error) {})
+	id := l.add(size, l.c.config.Answer, func(error) {})
 	chunk := l.chunk(size)
 	chunk.bytes = x.AppendTo(appendHead(chunk.bytes, parcelExtent, id, size-parcelHead))
 	chunk.lastID = id
@@ -75,7 +75,11 @@ func (l *lane) queueExtent(x *replica.Extent, size int, last chan<- error) {
 		l.trails[x.Write] = t
 	}
 	t.open++
-	id := l.add(size, func(err error) { l.extentDone(x.Write, t, err, last) })
+	within := l.c.config.Answer
+	if x.Last {
+		within = l.c.config.LastAnswer
+	}
+	id := l.add(size, within, func(err error) { l.extentDone(x.Write, t, err, last) })
 	chunk := l.chunk(parcelHead + extentHead)
 	chunk.bytes = x.AppendHead(appendHead(chunk.bytes, parcelExtent, id, size-parcelHead))
 	if len(x.Record) >= shareFrom {
