@@ -295,9 +295,33 @@ func (b *batch) applyUploadTomb(r *format.Record, m *format.Meta, p place, copie
 		}
 		u.Shadows++
 		b.unlive(u.Place, true)
+		b.key = logKey(b.key[:0], u.Slot, u.Copies, u.Modified)
+		b.del()
 	}
 	u.State, u.Place, u.Modified, u.Unix = state, p, r.Modified, m.ModifiedUnix
 	b.putUpload(id, &u)
 	b.enlive(p, true, r.Modified)
+	b.key = closedKey(b.key[:0], u.Bucket, u.Name, id)
+	b.val = b.val[:0]
+	b.set()
+	b.key = logKey(b.key[:0], u.Slot, u.Copies, u.Modified)
+	b.val = append(append(b.val[:0], logClosed), id[:]...)
+	b.set()
+	return nil
+}
+
+// dropClosed takes a closed upload out of the index.
+func (b *batch) dropClosed(id ais.WriteID) error {
+	u, ok, err := b.s.uploadAt(b.r, id)
+	if err != nil || !ok {
+		return err
+	}
+	b.unlive(u.Place, true)
+	b.key = logKey(b.key[:0], u.Slot, u.Copies, u.Modified)
+	b.del()
+	b.key = closedKey(b.key[:0], u.Bucket, u.Name, id)
+	b.del()
+	b.key = writeKey(b.key[:0], spaceUploadID, id)
+	b.del()
 	return nil
 }

@@ -103,52 +103,10 @@ func (b *batch) dropSlot(slot ais.Slot) (more bool, err error) {
 		err = b.dropLogged(slot, x.key, x.value)
 	}
 	if err == nil && !more {
-		err = b.dropClosed(slot)
-	}
-	if err == nil && !more {
 		b.key = append(b.key[:0], spaceDropping, byte(slot>>8), byte(slot))
 		b.del()
 	}
 	return more, err
-}
-
-// dropClosed takes the closed uploads of a slot out of the index whose tombstone came before the floor: no
-// slot log names them.
-func (b *batch) dropClosed(slot ais.Slot) error {
-	it, err := b.r.NewIter(&pebble.IterOptions{LowerBound: []byte{spaceUploadID}, UpperBound: []byte{spaceUploadID + 1}})
-	if err != nil {
-		return b.s.indexError(err)
-	}
-	type closed struct {
-		key []byte
-		at  place
-	}
-	var todo []closed
-	for valid := it.First(); valid && err == nil; valid = it.Next() {
-		var u uploadRow
-		if u, err = decodeUploadRow(it.Value()); err != nil || u.Slot != slot || u.State == uploadOpen || u.Place.Size == 0 {
-			continue
-		}
-		var dead bool
-		if dead, err = b.cameBefore(slot, u.Bucket, u.Place); dead {
-			todo = append(todo, closed{slices.Clone(it.Key()), u.Place})
-		}
-	}
-	if err == nil {
-		err = b.s.indexError(it.Error())
-	}
-	if e := it.Close(); err == nil {
-		err = b.s.indexError(e)
-	}
-	if err != nil {
-		return err
-	}
-	for _, x := range todo {
-		b.unlive(x.at, true)
-		b.key = append(b.key[:0], x.key...)
-		b.del()
-	}
-	return nil
 }
 
 // placeLogged finds the row that a slot log entry speaks of, and where its record lies.
@@ -158,7 +116,7 @@ func (b *batch) placeLogged(v []byte) (p place, bucket ais.BucketID, ok bool, er
 		bucket, version, name := decodeLogEntry(v)
 		x, at, _, _, err := b.s.find(b.r, nil, bucket, name, version)
 		return x.Place, bucket, at != nowhere, err
-	case len(v) == 17 && v[0] == logUpload:
+	case len(v) == 17 && (v[0] == logUpload || v[0] == logClosed):
 		u, ok, err := b.s.uploadAt(b.r, ais.WriteID(v[1:17]))
 		return u.Place, u.Bucket, ok, err
 	case len(v) == 21 && v[0] == logPart:
@@ -219,6 +177,8 @@ func (b *batch) dropLogged(slot ais.Slot, key, v []byte) error {
 		b.key = writeKey(b.key[:0], spaceUploadID, id)
 		b.del()
 		return nil
+	case logClosed:
+		return b.dropClosed(ais.WriteID(v[1:17]))
 	case logPart:
 		id, number := ais.WriteID(v[1:17]), binary.BigEndian.Uint32(v[17:])
 		x, ok, err := b.s.partAt(b.r, id, number)

@@ -20,6 +20,7 @@ const (
 	spaceUpload   byte = 0x30 // bucket, escaped name, upload id → nothing: the open uploads in name order
 	spaceUploadID byte = 0x31 // upload id → row of an upload, open or closed
 	spacePart     byte = 0x32 // upload id, part number → row of a part
+	spaceClosed   byte = 0x33 // bucket, escaped name, upload id → nothing: the closed uploads in name order
 	spaceLog      byte = 0x40 // slot, copies, modified → which key was modified
 	spaceDigest   byte = 0x41 // slot, copies → digest, count and stable version
 	spaceDropping byte = 0x42 // slot → nothing: below its floor, rows may be left
@@ -107,6 +108,10 @@ func uploadKey(b []byte, bucket ais.BucketID, name string, id ais.WriteID) []byt
 	return append(appendEscaped(appendBucket(b, spaceUpload, bucket), name), id[:]...)
 }
 
+func closedKey(b []byte, bucket ais.BucketID, name string, id ais.WriteID) []byte {
+	return append(appendEscaped(appendBucket(b, spaceClosed, bucket), name), id[:]...)
+}
+
 func partKey(b []byte, id ais.WriteID, number uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(append(b, spacePart), id[:]...), number)
 }
@@ -141,6 +146,7 @@ const (
 	logEntry  byte = 1 // bucket, name, version id: an object version, delete marker or tombstone
 	logUpload byte = 2 // upload id
 	logPart   byte = 3 // upload id, part number
+	logClosed byte = 4 // upload id: it was closed. No digest counts it: each copy keeps it as long as it must
 )
 
 func appendLogEntry(b []byte, bucket ais.BucketID, v ais.VersionID, name string) []byte {

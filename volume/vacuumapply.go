@@ -111,10 +111,7 @@ func (s *Store) mayLeave(r pebble.Reader, m *move, src *file) bool {
 func (b *batch) letGo(m *move) error {
 	rec := &m.rec
 	if m.isUploadTomb() {
-		b.unlive(m.from, true)
-		b.key = writeKey(b.key[:0], spaceUploadID, m.meta.Upload)
-		b.del()
-		return nil
+		return b.dropClosed(m.meta.Upload)
 	}
 	name := string(rec.Key)
 	x, at, _, _, err := b.s.find(b.r, b.key, rec.Bucket, name, rec.VersionID(&m.meta))
