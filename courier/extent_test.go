@@ -238,3 +238,45 @@ func TestExtentsUnderFaults(t *testing.T) {
 		})
 	}
 }
+
+// TestManyWrites: a node stores extents of so many writes at once and no more; none is lost. Making a large write
+// durable may take longer than other answers.
+func TestManyWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTown(t, func(c *courier.Config) { c.Streams = 1 })
+		s := newShelf()
+		hold := make(chan struct{})
+		var mu sync.Mutex
+		now, most := 0, 0
+		store := s.extent
+		s.extent = func(ctx context.Context, from ais.NodeID, x *replica.Extent) error {
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			<-hold
+			mu.Lock()
+			now--
+			mu.Unlock()
+			return store(ctx, from, x)
+		}
+		n.receive(t, 2, s, nil)
+		const writes = 600
+		var writing sync.WaitGroup
+		for i := range writes {
+			writing.Go(func() {
+				x := last(extent(0, 1, 10))
+				x.Write[0], x.Write[1] = byte(i), byte(i>>8)
+				if err := n.sender.Extent(t.Context(), 2, x); err != nil {
+					t.Errorf("write %d: got %v, want nil", i, err)
+				}
+			})
+		}
+		<-time.After(2 * courier.Default().Answer)
+		close(hold)
+		writing.Wait()
+		if most != 256 || len(s.stored) != writes {
+			t.Errorf("got %d writes, at most %d at once; want %d, at most 256", len(s.stored), most, writes)
+		}
+	})
+}
