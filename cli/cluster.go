@@ -63,10 +63,32 @@ func newMaintenance(s Surroundings, g *globals) *cobra.Command {
 }
 
 func newDecommission(s Surroundings, g *globals) *cobra.Command {
-	return nodeVerb(s, g, "decommission", "Plan a node out: what it holds moves to the others",
-		`Plan a node out: it is dealt no slots any more, and what it holds moves to the others. 'ais show
-cluster' says when that is settled; 'ais cluster forget' then ends its membership, and 'ais cluster
+	var dry bool
+	c := nodeVerb(s, g, "decommission", "Plan a node out: what it holds moves to the others",
+		`Plan a node out: it is dealt no slots any more, and what it holds moves to the others. 'ais wait
+rebalance' returns when that is done; 'ais cluster forget' then ends its membership, and 'ais cluster
 maintenance stop' takes the decision back.`, api.Decommission, "node %s is being decommissioned")
+	do := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if !dry {
+			return do(c, args)
+		}
+		r, err := g.connect()
+		if err != nil {
+			return err
+		}
+		n, err := r.node(c.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		p, err := r.DecommissionPlan(c.Context(), n.ID)
+		if err != nil {
+			return err
+		}
+		return printPlan(s, g, p)
+	}
+	c.Flags().BoolVar(&dry, "dry-run", false, "only say what would move")
+	return c
 }
 
 func newSetPrimary(s Surroundings, g *globals) *cobra.Command {
@@ -74,9 +96,58 @@ func newSetPrimary(s Surroundings, g *globals) *cobra.Command {
 }
 
 func newForget(s Surroundings, g *globals) *cobra.Command {
-	return nodeVerb(s, g, "forget", "Take a node that is out or decommissioned off the map for ever",
-		`Take a node that is out or decommissioned off the map for ever. It is refused as long as the node
-may hold objects that no other node has.`, api.Forget, "node %s is forgotten")
+	var force bool
+	c := &cobra.Command{
+		Use:   "forget NODE",
+		Short: "Take a node that is out or decommissioned off the map for ever",
+		Long: `Take a node that is out or decommissioned off the map for ever. As long as it may hold objects that no
+other node has, that needs --force: what it holds counts as lost then, and comes back only as
+reported orphans. What may be lost is shown first.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r, err := g.connect()
+			if err != nil {
+				return err
+			}
+			n, err := r.node(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			changed, err := forget(c.Context(), s, r, n, force)
+			if err != nil {
+				return err
+			}
+			if g.json {
+				return printJSON(s.Stdout, changed)
+			}
+			notice(s.Stdout, "node %s is forgotten (map version %d)", n.ID, changed.Map.Version)
+			return nil
+		},
+		ValidArgsFunction: completeArgs(g, completeNode),
+	}
+	c.Flags().BoolVar(&force, "force", false, "what the node holds counts as lost")
+	return c
+}
+
+// forget shows what may be lost, and does it where that is nothing, or where the user wants it so.
+func forget(ctx context.Context, s Surroundings, r *remote, n *api.Node, force bool) (*api.Changed, error) {
+	lost, err := r.Losses(ctx, n.ID)
+	if err != nil {
+		return nil, err
+	}
+	if lost.Slots > 0 {
+		notice(s.Stderr, "%d slots lose the last node that may hold what lies in them:", lost.Slots)
+		for _, b := range lost.Buckets {
+			notice(s.Stderr, "  bucket %s: %d slots", b.Bucket, b.Slots)
+		}
+	}
+	switch {
+	case force:
+		return r.ForceForget(ctx, n.ID)
+	case lost.Slots > 0:
+		return nil, ais.Errorf(ais.Precondition, "node %s may hold objects that no other node has: nothing was done (--force gives them up)", n.ID)
+	}
+	return r.ChangeNode(ctx, n.ID, api.Forget)
 }
 
 func newExport(s Surroundings, g *globals) *cobra.Command {

@@ -213,7 +213,7 @@ func TestClusterVerbs(t *testing.T) {
 		{args: "force-new", stdin: "y\n", asks: "GET /v1/cluster", fails: true},
 		{args: "force-new", stdin: "", asks: "GET /v1/cluster", fails: true},
 	} {
-		c := &canned{t: t, replies: map[string]any{"GET /v1/cluster": three()}}
+		c := &canned{t: t, replies: map[string]any{"GET /v1/cluster": three(), "GET /v1/cluster/nodes/1a2c000000000002/losses": api.Losses{}}}
 		if !test.fails {
 			c.replies[test.asks] = changed
 		}

@@ -53,13 +53,41 @@ func jobTable() table {
 		width: []int{17, 8, 16, 8, 16, 16, 16, 8}, gap: 1}
 }
 
+// printJobs gives a row to each job, or to each target's part of it.
 func printJobs(s Surroundings, g *globals, jobs []api.Xaction) error {
 	t := jobTable()
-	for _, x := range jobs {
-		t.add(orDash(x.Node), x.ID, x.Kind, orDash(x.Bucket), strconv.FormatInt(x.Objects, 10), g.units.size(x.Bytes),
-			shortMoment(x.Started), shortMoment(x.Ended), capital(x.State))
+	for i := range jobs {
+		x := &jobs[i]
+		row := func(node, objects, bytes string, began, ended *time.Time, state string) {
+			t.add(orDash(node), x.ID, x.Kind, orDash(x.Bucket), objects, bytes, shortMoment(began), shortMoment(ended), capital(state))
+		}
+		if len(x.Parts) == 0 {
+			row(x.Node, strconv.FormatInt(x.Objects, 10), g.units.size(x.Bytes), x.Started, x.Ended, x.State)
+		}
+		for _, p := range x.Parts {
+			if p.State == api.StateUnknown {
+				row(p.Node, "-", "-", nil, nil, p.State)
+				continue
+			}
+			row(p.Node, strconv.FormatInt(p.ObjectsReceived+p.ObjectsSent, 10), g.units.size(p.BytesReceived+p.BytesSent), p.Started, p.Ended, p.State)
+		}
 	}
-	return t.print(s.Stdout, !g.noHeaders)
+	if err := t.print(s.Stdout, !g.noHeaders); err != nil {
+		return err
+	}
+	for i := range jobs {
+		noteSilent(s, &jobs[i])
+	}
+	return nil
+}
+
+// noteSilent says which targets could not be asked for their parts of a job.
+func noteSilent(s Surroundings, x *api.Xaction) {
+	for _, p := range x.Parts {
+		if p.State == api.StateUnknown {
+			notice(s.Stderr, "node %s cannot be asked for its part of %s: %s", p.Node, x.ID, printable(p.Error))
+		}
+	}
 }
 
 // shortMoment prints a time without its year, in the user's time zone.

@@ -50,7 +50,7 @@ func TestTableAlignsAndEscapes(t *testing.T) {
 	if err := tb.print(&b, true); err != nil {
 		t.Fatal(err)
 	}
-	want := "NAME       SIZE\n====       ====\na          1B\nünïcode    12B\n\"\\x1b[2J\"  0B\n"
+	want := "NAME       SIZE\n======     ======\na          1B\nünïcode    12B\n\"\\x1b[2J\"  0B\n"
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
 	}

@@ -15,7 +15,7 @@ import (
 func newShow(s Surroundings, g *globals) *cobra.Command {
 	c := &cobra.Command{Use: "show", Short: "Show the cluster, its map, configuration, jobs, disks", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(newShowCluster(s, g), newShowMap(s, g), newShowConfig(s, g), newShowJob(s, g), newShowStorage(s, g))
+	c.AddCommand(newShowCluster(s, g), newShowMap(s, g), newShowConfig(s, g), newShowRebalance(s, g), newShowJob(s, g), newShowStorage(s, g))
 	return c
 }
 
@@ -46,6 +46,9 @@ func printCluster(s Surroundings, g *globals, cluster *api.Cluster) error {
 		notice(s.Stdout, "cluster  %s is %s", cluster.ID, cluster.State)
 		notice(s.Stdout, "primary  %s", describePrimary(cluster))
 		notice(s.Stdout, "map      %s", describeMap(cluster.Map))
+		if r := cluster.Rebalance; r != nil && r.State != "completed" {
+			notice(s.Stdout, "job      rebalance %s is %s: %d%%, %d slots lacking", r.ID, r.State, r.Percent, r.Lacking)
+		}
 		for _, note := range cluster.Notes {
 			notice(s.Stdout, "note     %s", printable(note))
 		}
@@ -85,6 +88,9 @@ func describeMap(m api.MapSummary) string {
 		text += "settled"
 	default:
 		text += fmt.Sprintf("settled at %d", m.Settled)
+	}
+	if m.Cut > m.Settled {
+		text += fmt.Sprintf(", cut at %d", m.Cut)
 	}
 	if m.Generation > 1 {
 		text += fmt.Sprintf(", generation %d", m.Generation)

@@ -11,7 +11,7 @@ import (
 type table struct {
 	headers []string
 	rows    [][]string
-	// underline puts a row of ==== under the headers.
+	// underline puts a row of ====== under the headers.
 	underline bool
 	// For tables whose layout is fixed: the least width of each column, with its gap; and the gap.
 	width []int
@@ -30,8 +30,8 @@ func (t *table) print(w io.Writer, headers bool) error {
 		lines = append(lines, t.headers)
 		if t.underline {
 			under := make([]string, len(t.headers))
-			for i, h := range t.headers {
-				under[i] = strings.Repeat("=", len(h))
+			for i := range t.headers {
+				under[i] = "======"
 			}
 			lines = append(lines, under)
 		}
