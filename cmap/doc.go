@@ -7,7 +7,7 @@
 //	                                 ▼
 //	           Map.Home, Group, Groups, Epoch ──▶ targets of the cluster
 //	                 ▲
-//	New ─ Join, Start, SetStates, SetWeights, SetZone, Remove, NextGeneration ─▶ a map one version on
+//	New ─ Join, Start, SetStates, Unlease, SetWeights, SetZone, Remove, Forget, Touch, NextGeneration ─▶ a map one version on
 //	    ─ Settle, CutAt ─▶ the same version, its chain shorter
 //
 // A Map holds the nodes and a chain: the placement at the settled version and at each version since
@@ -26,10 +26,11 @@
 // same for ever; golden values in the tests hold them to that. The JSON of a map:
 //
 //	generation, version, settled, cut
-//	nodes      by id: id, roles, zone, weight, state, since, epoch, seat, addresses, versions
-//	base       version and members (id, zone, weight, alive), by id, of the settled placement
+//	nodes      by id: id, roles, zone, weight, state, since, epoch, seat, addresses, versions; unleased if so
+//	base       version and members (id, zone, weight, alive; lost if so), by id, of the settled placement
 //	changes    version, set (members new or otherwise), gone (ids): one for each later placement
 //	everyone   ids: only after NextGeneration, until something is settled or cut
+//	touched    the last version that Touch made, if there is one
 //
 // Ids and seats are strings of 16 hexadecimal digits. Reading it refuses unknown fields, and whatever
 // no history can lead to.
