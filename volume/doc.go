@@ -4,11 +4,28 @@
 //
 // It is not the place for placement, conditions or dialects, and knows nothing of other disks.
 //
-//	          ┌─ Stage: extents ─► large lanes ─┐ sync
-//	writer ───┤                                 ├────────► committer ─► one index batch ─► writer
-//	          └─ Tx.Put: record ─► small lane ──┘                ▲
-//	                              one write,                     │ compare-and-set repoints
-//	                              one sync for all            vacuum ─► cold lane, sync
+//	home ─────┬─ Stage: extents ──────► large lanes ─┐ sync
+//	          └─ Tx.Prepare, Write ──┐               ├─────┬───────────► committer ─► one index batch ─► done
+//	                                 ├► small lane ──┘     │                 ▲   ▲
+//	          ┌─ Adopt: records ─────┘  one write,         ▼                 │   │
+//	other ────┤                         one sync for all   pending ─ Release ┘   │ compare-and-set repoints
+//	copy      ├─ AdoptExtent ─────────► large lanes                              │
+//	          └─ either, to fill ─────► fill lanes                            vacuum ─► cold lane, sync
+//
+// # Records of the home, and of others
+//
+// The home of a slot stamps and forms a record (Tx.Prepare), makes it durable here (Pending.Write) while it
+// carries it to the other copies (Pending.Records), and shows it when all have it (Release): until then
+// it is pending, in no index, and what it replaces is still seen. Another copy adopts it (Adopt): verified,
+// given a place and an LSN of its own, else verbatim, and shown at once. Adopting is put-if-newer, in any
+// order and any number of times; a record is refused if it refers to bytes that are not here.
+//
+// Extents come before the record that names them, and are staged until then. Who is about to name a write
+// holds it (writeTable), so that nobody takes its extents out in between; what nobody names goes by
+// DropWrite, DropIdleWrites, or the next opening.
+//
+// Stable (slots.go) is per slot and count of copies. The home's moves when what it stamped has landed, that
+// of another copy by SetStable alone: what lies above it may be on some copies only.
 //
 // # What holds
 //
@@ -27,14 +44,15 @@
 //
 // # Goroutines
 //
-// Open starts none but Pebble's. Run owns: the small lane (appends, syncs), the committer (alone
-// changes the index and the rows of volumes), the keeper (seals, flushes, lists volumes), the reaper
+// Open starts none but Pebble's. Run owns: the small lane and the fill lane (appends, syncs), the committer
+// (alone changes the index and the rows of volumes), the keeper (seals, flushes, lists volumes), the reaper
 // (takes the extents of dead entries out of the index) and the vacuum. They end in the order in which
-// they need each other. Lock order stands above Store.
+// they need each other. Adopt has none of its own: its records join the lanes' groups, and the committer
+// tells when they are done. Lock order stands above Store.
 //
 // # What survives a crash
 //
-// What a call has returned nil for. The index is behind the volumes by what it has not flushed, after
-// kill -9 too; recovery replays that. A record whose write or sync failed is never seen again: its
+// What a call has returned nil for; and what was pending, which is seen afterwards. The index is behind the
+// volumes by what it has not flushed, after kill -9 too; recovery replays that. A record whose write or sync failed is never seen again: its
 // volume's limit says so, in another volume, before anything else is written.
 package volume
