@@ -136,7 +136,7 @@ func forget(ctx context.Context, s Surroundings, r *remote, n *api.Node, force b
 		return nil, err
 	}
 	if lost.Slots > 0 {
-		notice(s.Stderr, "%d slots lose the last node that may hold what lies in them:", lost.Slots)
+		notice(s.Stderr, "of %d slots no other node that is alive may hold what lies in them:", lost.Slots)
 		for _, b := range lost.Buckets {
 			notice(s.Stderr, "  bucket %s: %d slots", b.Bucket, b.Slots)
 		}

@@ -107,7 +107,7 @@ func TestForget(t *testing.T) {
 	const node = "/v1/cluster/nodes/1a2c000000000002"
 	c := &canned{t: t, replies: map[string]any{"GET /v1/cluster": three(),
 		"GET " + node + "/losses": api.Losses{Slots: 32768, Buckets: []api.BucketLoss{{Bucket: "single", Slots: 32768}}}}}
-	const shown = "32768 slots lose the last node that may hold what lies in them:\n  bucket single: 32768 slots\n"
+	const shown = "of 32768 slots no other node that is alive may hold what lies in them:\n  bucket single: 32768 slots\n"
 	if code, got, stderr := c.run("", "cluster", "forget", "1a2c"); code != 1 || got != "" || !strings.HasPrefix(stderr, shown) || !strings.Contains(stderr, "--force") {
 		t.Errorf("without force: got %d %q %q", code, got, stderr)
 	}
