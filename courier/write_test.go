@@ -525,3 +525,59 @@ func runOnce(t *testing.T, random *rand.Rand) {
 		t.Errorf("writes that went well: %d of %d", good.Load(), writers*writes)
 	}
 }
+
+// TestStuck: a stream on which nothing can be sent, for the receiver does not read, is cut; nothing stays behind.
+func TestStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTown(t, func(c *courier.Config) { c.Streams = 1 })
+		s := newSilent()
+		n.receive(t, 2, s, func(c *courier.Config) { c.TakenBytes = 1000 })
+		began := time.Now()
+		result := make(chan error, 12)
+		for slot := range 12 { // three times what a stream takes in
+			w := &replica.Write{Slot: ais.Slot(slot), Records: []replica.Record{make([]byte, 1<<20)}}
+			n.sender.Write(2, w, func(err error) { result <- err })
+		}
+		for range 12 {
+			wantKind(t, "a write that could not be sent", <-result, ais.Unavailable)
+		}
+		if took, most := time.Since(began), 2*courier.Default().Answer; took > most {
+			t.Errorf("time to give up: got %v, want at most %v", took, most)
+		}
+		s.write = func(_ ais.NodeID, _ *replica.Write, done func(error)) { done(nil) }
+		if err := n.write(2, small(1)); err != nil {
+			t.Errorf("the next write: got %v, want nil", err)
+		}
+	})
+}
+
+// TestWaiters: a caller that gives up waiting for room lets those behind it in; at the end all of them are told.
+func TestWaiters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTown(t, func(c *courier.Config) { c.Streams, c.PendingBytes = 1, 1000 })
+		n.receive(t, 2, newSilent(), nil)
+		result := make(chan error, 3)
+		sized := func(size int) *replica.Write { return &replica.Write{Records: []replica.Record{record(1, size)}} }
+		n.sender.Write(2, sized(700), func(err error) { result <- err })
+		large, behind := make(chan error, 1), make(chan struct{})
+		go n.sender.Write(2, sized(600), func(err error) { large <- err })
+		synctest.Wait()
+		<-time.After(courier.Default().RoomWait / 2)
+		go func() {
+			n.sender.Write(2, sized(10), func(err error) { result <- err })
+			close(behind)
+		}()
+		began := time.Now()
+		wantKind(t, "too large for the room", <-large, ais.Unavailable)
+		<-behind
+		if took, most := time.Since(began), courier.Default().RoomWait/2; took > most {
+			t.Errorf("the one behind it waited %v, want at most %v", took, most)
+		}
+		go n.sender.Write(2, sized(600), func(err error) { result <- err })
+		synctest.Wait()
+		n.stop()
+		for range 3 {
+			wantKind(t, "at the end", <-result, ais.Unavailable)
+		}
+	})
+}
