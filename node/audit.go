@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,7 +30,7 @@ func (n jobs) Audit(ctx context.Context, deep bool) (*cmap.Map, *audit.Verdict, 
 		q := &audit.Question{Map: m, Copies: api.CopyCounts(view), Told: n.told(ctx, m, everySlot(), deep)}
 		v := audit.Judge(q)
 		err := n.compare(ctx, m, v)
-		switch changed := n.replica.View().Map().Version() != m.Version(); {
+		switch changed := n.replica.View().Map().Version() != m.Version() || answeredNewer(q); {
 		case !changed && err == nil:
 			v.Findings = audit.Bound(v.Findings)
 			return m, v, nil
@@ -40,7 +41,15 @@ func (n jobs) Audit(ctx context.Context, deep bool) (*cmap.Map, *audit.Verdict, 
 		case try == auditTries:
 			return nil, nil, ais.Errorf(ais.Unavailable, "the map has changed during each of %d audits: let it come to rest", try)
 		}
+		if err := wait(ctx, auditPause); err != nil {
+			return nil, nil, ais.Errorf(ais.Canceled, "audit: %w", err)
+		}
 	}
+}
+
+// answeredNewer reports whether a target goes by a newer map than the one of the question.
+func answeredNewer(q *audit.Question) bool {
+	return slices.ContainsFunc(q.Told, func(t audit.Told) bool { return t.Stated != nil && t.Stated.Map > q.Map.Version() })
 }
 
 // compare lists the copies of the slots whose digests differ, and adds what differs in truth.

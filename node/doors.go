@@ -48,12 +48,8 @@ func (n *node) makeDoors(c *control.Config) (*doors, error) {
 	if err != nil {
 		return nil, err
 	}
-	asking, err := n.newJobs()
-	if err != nil {
-		return nil, err
-	}
 	d.api, err = api.New(api.Config{Objects: objects, Uploads: objects, Buckets: n.buckets, State: n.replica,
-		Peers: peers{n}, Jobs: asking, Operator: operator{n}, Joiner: joiner{n}, Verifier: d.verifier, Credentials: keys{n.replica}, Log: n.log})
+		Peers: peers{n}, Jobs: jobs{n}, Operator: operator{n}, Joiner: joiner{n}, Verifier: d.verifier, Credentials: keys{n.replica}, Log: n.log})
 	return d, err
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/seed9b016523/ais/audit"
 	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/control"
-	"github.com/seed9b016523/ais/courier"
 	"github.com/seed9b016523/ais/replica"
 	"github.com/seed9b016523/ais/transport"
 )
@@ -50,15 +49,7 @@ type holder interface {
 }
 
 // jobs asks targets about jobs, and about what they hold. It implements api.Jobs.
-type jobs struct {
-	*node
-	courier *courier.Courier // for questions
-}
-
-func (n *node) newJobs() (jobs, error) {
-	c, err := courier.New(courier.Default(), n.network, n.book.find, n.log)
-	return jobs{n, c}, err
-}
+type jobs struct{ *node }
 
 // filler is the target of this node as far as it fills; nil if it does not.
 func (n *node) filler() rebalancer {
