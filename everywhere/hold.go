@@ -93,7 +93,7 @@ func ask[T any](ctx context.Context, s *Store, question func(ctx context.Context
 			return v, nil
 		case ctx.Err() != nil:
 			return v, ais.Errorf(ais.Canceled, "%w", err)
-		case !passing(err) && !overtaken:
+		case !passing(err) && !overtaken && whole.Err() == nil:
 			return v, err
 		case whole.Err() != nil || !w.again(ctx, changed):
 			return v, ais.Errorf(ais.Unavailable, "%w", err)
