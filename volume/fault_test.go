@@ -38,11 +38,10 @@ func TestFullDisk(t *testing.T) {
 	b := newBench(t, disk.NewMem(disk.Options{Capacity: 160 << 20}))
 	b.config.VolumeSize = 4 << 20
 	b.config.LargeLanes = 2
-	var mu sync.Mutex
 	opt := b.options()
 	b.epoch = 1
 	opt.Clock = NewClock(2, b.epoch, 1, 1)
-	opt.Now = func() int64 { mu.Lock(); defer mu.Unlock(); b.now++; return b.now }
+	opt.Now = func() int64 { return b.now.Add(1) }
 	opt.Events = nil
 	s, err := Open(t.Context(), opt)
 	if err != nil {
@@ -259,10 +258,9 @@ func TestReadersBesideWritersAndVacuum(t *testing.T) {
 	b.config.VolumeSize = 1 << 20
 	b.config.VacuumGarbage = 0.05
 	b.config.StageBuffers = 16
-	var mu sync.Mutex
 	opt := b.options()
 	opt.Clock = NewClock(2, 1, 1, 1)
-	opt.Now = func() int64 { mu.Lock(); defer mu.Unlock(); b.now++; return b.now }
+	opt.Now = func() int64 { return b.now.Add(1) }
 	opt.Events = func(e Event) {
 		if e.Kind == EventCorruptRead || e.Kind == EventDamage || e.Kind == EventFailed {
 			t.Errorf("got event %s of volume %s at %d: %v", e.Kind, e.Volume, e.Offset, e.Err)

@@ -40,11 +40,10 @@ func TestManyVersionsBesideAList(t *testing.T) {
 	b := newBench(t, disk.NewMem(disk.Options{}))
 	b.config.VolumeSize = 64 << 20
 	b.config.FlushInterval = time.Hour
-	var mu sync.Mutex
 	opt := b.options()
 	b.epoch = 1
 	opt.Clock = NewClock(2, b.epoch, 1, 1)
-	opt.Now = func() int64 { mu.Lock(); defer mu.Unlock(); b.now++; return b.now }
+	opt.Now = func() int64 { return b.now.Add(1) }
 	s, err := Open(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)
@@ -179,11 +178,10 @@ func TestTenThousandParts(t *testing.T) {
 	b.config.StageBuffers = 16
 	b.config.VolumeSize = 64 << 20
 	b.config.VacuumGarbage = 1
-	var mu sync.Mutex
 	opt := b.options()
 	b.epoch = 1
 	opt.Clock = NewClock(2, b.epoch, 1, 1)
-	opt.Now = func() int64 { mu.Lock(); defer mu.Unlock(); b.now++; return b.now }
+	opt.Now = func() int64 { return b.now.Add(1) }
 	s, err := Open(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)
@@ -266,11 +264,10 @@ func TestLargestObject(t *testing.T) {
 	b.config.VolumeSize = format.VolumeMax
 	b.config.VacuumGarbage = 1
 	b.config.IndexMemtable = 16 << 20
-	var mu sync.Mutex
 	opt := b.options()
 	b.epoch = 1
 	opt.Clock = NewClock(2, b.epoch, 1, 1)
-	opt.Now = func() int64 { mu.Lock(); defer mu.Unlock(); b.now++; return b.now }
+	opt.Now = func() int64 { return b.now.Add(1) }
 	s, err := Open(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)

@@ -19,8 +19,8 @@ import (
 // Store is the objects on one disk. Open recovers it, Run serves until its context ends; calls that
 // write wait for Run. It is safe for concurrent use.
 //
-// Lock order: a latch, then adoptedWrite.mu, then largeLane.mu, then file.mu; writes.mu, filesMu, systemMu, slots.mu, pins.mu, space.mu
-// and failure.mu are leaves: nothing is locked while one is held.
+// Lock order: a latch, then adoptedWrite.mu, then largeLane.mu, then file.mu; writes.mu, filesMu, systemMu,
+// slots.mu, pins.mu, space.mu and failure.mu are leaves: nothing is locked while one is held.
 type Store struct {
 	opt    Options
 	config atomic.Pointer[Config]

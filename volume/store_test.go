@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 
 	"github.com/seed9b016523/ais"
@@ -21,7 +22,7 @@ type bench struct {
 	fs     disk.FS
 	epoch  ais.Epoch
 	config Config
-	now    int64
+	now    atomic.Int64
 	events []Event
 	log    *slog.Logger
 
@@ -55,7 +56,7 @@ func (b *bench) options() Options {
 	return Options{FS: b.fs, Dir: "/mp/.ais", Cluster: 1, Target: 2, Mountpath: 3, Clock: NewClock(2, b.epoch, 1, 1),
 		Slot:   func(id ais.BucketID, name string) ais.Slot { return cmap.SlotOf(7, id, name) },
 		Copies: func(ais.BucketID) uint8 { return 1 }, Config: b.config, Logger: b.log,
-		Events: func(e Event) { b.events = append(b.events, e) }, Now: func() int64 { b.now++; return b.now }}
+		Events: func(e Event) { b.events = append(b.events, e) }, Now: func() int64 { return b.now.Add(1) }}
 }
 
 // start opens the store as the next process life, and runs it.
