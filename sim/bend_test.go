@@ -76,6 +76,16 @@ func TestCheckersCanFail(t *testing.T) {
 		}},
 		{"a node serves on without a lease", "homes: ", serveOn("")},
 		{"a node serves on without a lease, and only clients see it", "order: ", serveOn("homes")},
+		{"targets say that they go by maps to come", "settled: ", func() bending {
+			return bending{onSend: changed(func(_ *node, m *consensus.Message) {
+				if m.Renewal != nil {
+					r := *m.Renewal
+					r.Lease.Map += 3
+					r.Lease.Whole, r.Lease.Sealed = r.Lease.Map, r.Lease.Map
+					m.Renewal = &r
+				}
+			})}
+		}},
 		{"a node is not heard any more", "liveness: ", func() bending {
 			return bending{onSend: func(n *node, _ *consensus.Message) bool { return n.id != 2 }}
 		}},

@@ -51,7 +51,7 @@ func newWorld(seed uint64, lines io.Writer) *world {
 	w.net = newNetwork(w)
 	w.registers = newRegisters(w)
 	w.proposals = newProposals()
-	w.checkers = []checker{newAgreement(), newPromise(), newPrimary(), w.proposals, newGrowth(), newLeases(), homes{}, order{}}
+	w.checkers = []checker{newAgreement(), newPromise(), newPrimary(), w.proposals, newGrowth(), newLeases(), &settling{}, homes{}, order{}}
 	return w
 }
 
