@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/seed9b016523/ais"
@@ -113,7 +114,8 @@ func (l *memoryLinks) dial(ctx context.Context, to Address) (net.Conn, Peer, err
 	ln, peer := m.hosts[to.Host], m.selves[to.Host]
 	switch {
 	case ln == nil || m.faults[way].Cut || m.faults[way.back()].Cut:
-		return nil, Peer{}, ais.Errorf(ais.Unavailable, "%s: connection refused", to)
+		refused := &net.OpError{Op: "dial", Net: "memory", Err: syscall.ECONNREFUSED}
+		return nil, Peer{}, ais.Errorf(ais.Unavailable, "%s: %w", to, refused)
 	case peer.Cluster != l.self.Cluster:
 		return nil, Peer{}, ais.Errorf(ais.Unavailable, "%s: of cluster %v", to, peer.Cluster)
 	case to.Node != 0 && peer.Node != to.Node:
