@@ -281,18 +281,22 @@ func adoptOnFailingDisk(t *testing.T, kind disk.OpKind, cold bool) {
 	src.put("b", noise(2, 100), false)
 	src.put("large", noise(3, 300_000), false)
 	b.bring(src, cold, src.writes[0]...)
-	var failing atomic.Bool
+	var failing atomic.Pointer[string] // the volume whose next operation fails
 	mem.SetHook(func(op disk.Op) error {
-		if op.Kind == kind && isVolume(op.Name) && failing.CompareAndSwap(true, false) {
+		if name := failing.Load(); name != nil && op.Kind == kind && op.Name == *name && failing.CompareAndSwap(name, nil) {
 			return syscall.EIO
 		}
 		return nil
 	})
-	failing.Store(true)
+	row, _, _, _, err := b.s.find(b.s.db, nil, testBucket, "a", ais.NullVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failing.Store(&b.s.file(row.Place.Volume).path)
 	if err := adopt(b.s, cold, src.writes[1]...); err == nil {
 		t.Error("adopting a record on a failing disk: got no error")
 	}
-	if failing.Load() {
+	if failing.Load() != nil {
 		t.Error("nothing failed")
 	}
 	x := src.extents[0]
@@ -300,7 +304,7 @@ func adoptOnFailingDisk(t *testing.T, kind disk.OpKind, cold bool) {
 		t.Fatal(err)
 	}
 	if kind == disk.OpSync {
-		failing.Store(true)
+		failing.Store(&b.s.writes.adopting(x.write).ops[0].file.path)
 		if err := b.s.SyncWrite(t.Context(), x.write); err == nil {
 			t.Error("syncing an extent on a failing disk: got no error")
 		}
