@@ -102,3 +102,9 @@ func (c *Client) settings(ctx context.Context, method, path string, change Setti
 	err := c.json(ctx, method, path, nil, in, &out)
 	return out.Settings, err
 }
+
+// ForceDecommission plans a node out though the others may not be able to carry what it holds.
+func (c *Client) ForceDecommission(ctx context.Context, node string) (*Changed, error) {
+	out := new(Changed)
+	return out, c.json(ctx, http.MethodPost, "/v1/cluster/nodes/"+url.PathEscape(node)+"/decommission", url.Values{"force": {"true"}}, nil, out)
+}
