@@ -17,6 +17,7 @@ type Pending struct {
 	Object *ais.Object
 	staged *Staged // taken over by Write
 	wire   [][]byte
+	ended  bool // handed to the lane, or abandoned
 }
 
 // Records gives the records as they travel to other copies: head as at offset 0 of volume 0, payload,
@@ -55,7 +56,7 @@ func (p *Pending) Modified() ais.Stamp {
 // Write makes the records durable here; they stay pending. After an error the outcome is unknown, and
 // the Pending is done with.
 func (p *Pending) Write() error {
-	p.o.hold = true
+	p.o.hold, p.ended = true, true
 	if err := p.s.submit(p.o); err != nil {
 		return err
 	}
@@ -84,11 +85,18 @@ func (p *Pending) Release() error {
 	}
 }
 
-// Abandon ends a Pending that was never written: its stamps are not on their way any more.
-func (p *Pending) Abandon() { p.s.abandon(p.o) }
+// Abandon ends a Pending that was never written: its stamps are not on their way any more. After Write it does
+// nothing.
+func (p *Pending) Abandon() {
+	if !p.ended {
+		p.ended = true
+		p.s.abandon(p.o)
+	}
+}
 
 // put writes records and shows them at once: for copies that are alone.
 func (p *Pending) put() error {
+	p.ended = true
 	if err := p.s.submit(p.o); err != nil {
 		return err
 	}

@@ -76,7 +76,9 @@ func TestHomeStableWaits(t *testing.T) {
 	}
 	one, two, three := begin("x"), begin("x"), begin("x")
 	must(two.Write())
+	two.Abandon() // too late: nothing happens
 	src.wantNone("x")
+	src.wantPending(1)
 	must(two.Release())
 	stable("with the first on its way", before(one.Modified()))
 	must(one.Write())
