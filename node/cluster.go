@@ -92,6 +92,7 @@ func (n *node) routes() *transport.Mux {
 	m.Handle(routeGeneration, transport.Rule{}, n.serveGeneration)
 	m.Handle(routeReport, transport.Rule{}, n.member(n.serveReport))
 	m.Handle(routePrimary, transport.Rule{}, n.member(n.servePrimaryReport))
+	m.Handle(routeIndex, transport.Rule{}, n.member(n.serveIndex))
 	m.Handle(routeMap, transport.Rule{}, n.member(n.serveMap))
 	m.Handle(routeRebalances, transport.Rule{}, n.member(n.serveRebalances))
 	m.Handle(routeStores, transport.Rule{}, n.member(n.serveStores))

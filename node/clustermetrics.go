@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/api"
 	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/consensus"
 	"github.com/seed9b016523/ais/control"
@@ -24,6 +25,9 @@ type standing struct {
 	now    ais.Instant
 	view   *control.View
 	status consensus.Status
+	whole  ais.MapVersion      // under which it lacks nothing
+	fills  api.RebalanceStatus // in the newest rebalance
+	waits  int                 // slots that it is home of and does not serve yet
 }
 
 // standingMetric is one figure of it.
@@ -47,6 +51,23 @@ func standingMetrics() []standingMetric {
 		{"ais_lease_remaining_seconds", "How long this node may still serve without a word from the primary; 0 if it may not.", func(s *standing) float64 {
 			return max(time.Duration(s.status.LeaseUntil-s.now).Seconds(), 0)
 		}},
+	}
+}
+
+// targetMetrics are those of a target. What is received and sent is of the newest rebalance, and begins anew
+// with the next.
+func targetMetrics() []standingMetric {
+	return []standingMetric{
+		{"ais_map_whole_version", "Newest version of the map under which this target lacks nothing; 0 if it lacks something.", func(s *standing) float64 { return float64(s.whole) }},
+		{"ais_takeover_slots", "Slots that this target is the home of and does not serve yet.", func(s *standing) float64 { return float64(s.waits) }},
+		{"ais_rebalance_running", "1 if this target fills what it lacks.", func(s *standing) float64 {
+			return truthOf(!s.fills.Start.IsZero() && s.fills.End.IsZero())
+		}},
+		{"ais_rebalance_slots_lacking", "Slots that this target still lacks.", func(s *standing) float64 { return float64(max(s.fills.SlotsTotal-s.fills.SlotsDone, 0)) }},
+		{"ais_rebalance_received_objects", "Objects that came in the newest rebalance.", func(s *standing) float64 { return float64(s.fills.ObjRcv) }},
+		{"ais_rebalance_received_bytes", "Bytes that came in the newest rebalance.", func(s *standing) float64 { return float64(s.fills.SizeRcv) }},
+		{"ais_rebalance_sent_objects", "Objects that others were given in the newest rebalance.", func(s *standing) float64 { return float64(s.fills.ObjSent) }},
+		{"ais_rebalance_sent_bytes", "Bytes that others were given in the newest rebalance.", func(s *standing) float64 { return float64(s.fills.SizeSent) }},
 	}
 }
 
@@ -125,7 +146,7 @@ func refusedDesc() *prometheus.Desc {
 func (clusterMetrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- nodesDesc()
 	ch <- refusedDesc()
-	for _, m := range standingMetrics() {
+	for _, m := range append(standingMetrics(), targetMetrics()...) {
 		ch <- prometheus.NewDesc(m.name, m.help, nil, nil)
 	}
 	for _, c := range clusterCounters() {
@@ -136,7 +157,13 @@ func (clusterMetrics) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c clusterMetrics) Collect(ch chan<- prometheus.Metric) {
 	s := &standing{now: consensus.BootClock(), view: c.replica.View(), status: c.replica.Status()}
-	for _, m := range standingMetrics() {
+	metrics := standingMetrics()
+	if t := c.opened.Load(); t != nil {
+		s.whole, s.waits = t.WholeUnder(), t.Unready()
+		s.fills, _ = c.newestRebalance(s.view)
+		metrics = append(metrics, targetMetrics()...)
+	}
+	for _, m := range metrics {
 		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(m.name, m.help, nil, nil), prometheus.GaugeValue, m.value(s))
 	}
 	states := map[cmap.State]int{}

@@ -39,16 +39,17 @@ func (n *node) makeDoors(c *control.Config) (*doors, error) {
 		own = leasedStore{store: n.target, lease: n.leased}
 	}
 	var objects store = doorStore{own, n.everywhere}
+	known := knownBuckets{n.buckets, n, make(chan struct{}, catchUpMax)}
 	var err error
 	if d.verifier, err = auth.NewVerifier(gate, keys{n.replica}); err != nil {
 		return nil, err
 	}
-	d.s3, err = s3.New(s3.Config{Objects: objects, Uploads: objects, DeleteAll: n.everywhere.DeleteAll, Source: n.everywhere.Open, Buckets: n.buckets, Verifier: d.verifier,
+	d.s3, err = s3.New(s3.Config{Objects: objects, Uploads: objects, DeleteAll: n.everywhere.DeleteAll, Source: n.everywhere.Open, Buckets: known, Verifier: d.verifier,
 		Region: gate.Region, Domains: domains(c), Host: n.id(), Log: n.log})
 	if err != nil {
 		return nil, err
 	}
-	d.api, err = api.New(api.Config{Objects: objects, Uploads: objects, Buckets: n.buckets, State: n.replica,
+	d.api, err = api.New(api.Config{Objects: objects, Uploads: objects, Buckets: known, State: n.replica,
 		Peers: peers{n}, Jobs: jobs{n}, Operator: operator{n}, Joiner: joiner{n}, Verifier: d.verifier, Credentials: keys{n.replica}, Log: n.log})
 	return d, err
 }

@@ -51,7 +51,7 @@ func (n emptiness) Empty(ctx context.Context, b *ais.Bucket) (bool, error) {
 
 func (n emptiness) emptyAt(ctx context.Context, t *cmap.Node, b *ais.Bucket, seen ais.ControlIndex) (bool, error) {
 	if t.ID == n.record.Node {
-		return n.target.Empty(ctx, b)
+		return true, n.target.Quiesce(ctx, b)
 	}
 	request, err := json.Marshal(emptyRequest{Bucket: b.ID, Index: seen})
 	if err != nil {
@@ -90,12 +90,11 @@ func (n *node) serveEmpty(ctx context.Context, _ transport.Peer, request []byte)
 	if t == nil {
 		return nil, ais.Errorf(ais.Unavailable, "the target is starting")
 	}
-	empty, err := t.Empty(ctx, b)
-	if err == nil {
-		err = n.leased()
-	}
-	if err != nil {
+	if err := t.Quiesce(ctx, b); err != nil {
 		return nil, err
 	}
-	return json.Marshal(emptyReply{Empty: empty})
+	if err := n.leased(); err != nil {
+		return nil, err
+	}
+	return json.Marshal(emptyReply{Empty: true})
 }

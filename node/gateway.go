@@ -42,18 +42,21 @@ func (n *node) pass(ctx context.Context, to proxy.Home, req *fasthttp.Request, r
 
 // readyFor is nil if this node would answer a request for a name from what it holds; without a name, for any.
 func (n *node) readyFor(bucket, name string, write bool) error {
-	t := n.opened.Load()
-	if t == nil {
-		return absent()
-	}
 	if err := n.leased(); err != nil {
 		return err
 	}
 	b, ok := n.replica.View().Bucket(bucket)
-	if name == "" || !ok {
-		return nil // the doors say that there is no such bucket
+	if name != "" && !ok {
+		return nil // the doors find out whether there is such a bucket
 	}
-	return n.readyAt(t, b, name, write)
+	t := n.opened.Load()
+	if t == nil {
+		return absent()
+	}
+	if name == "" {
+		return nil
+	}
+	return t.Ready(b, name, write)
 }
 
 // servePassed serves a request that another node has passed on.
@@ -93,7 +96,7 @@ func (p places) Home(bucket, name string) (proxy.Home, bool) {
 	if !ok {
 		return p.homeOf(view.Map(), p.record.Node)
 	}
-	node, ok := homeUnder(view.Map(), cmap.SlotOf(uint64(view.Cluster().HashSeed), b.ID, name))
+	node, ok := view.Map().Home( cmap.SlotOf(uint64(view.Cluster().HashSeed), b.ID, name))
 	if !ok {
 		return proxy.Home{}, false
 	}
@@ -109,7 +112,7 @@ func (p places) Copies(bucket, name string) (copies []proxy.Home) {
 	}
 	var room [ais.CopiesMax]ais.NodeID
 	slot := cmap.SlotOf(uint64(view.Cluster().HashSeed), b.ID, name)
-	home, _ := homeUnder(view.Map(), slot)
+	home, _ := view.Map().Home( slot)
 	for _, node := range view.Map().AppendGroup(room[:0], slot, view.Copies(b)) {
 		if node == home {
 			continue

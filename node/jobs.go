@@ -12,6 +12,7 @@ import (
 	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/control"
 	"github.com/seed9b016523/ais/replica"
+	"github.com/seed9b016523/ais/target"
 	"github.com/seed9b016523/ais/transport"
 )
 
@@ -28,44 +29,13 @@ type storesQuestion struct {
 	Deep bool `json:"deep"` // read and verify every record
 }
 
-// rebalancer is the part of a target that fills slots.
-type rebalancer interface {
-	// Rebalance is how the fill of a map version fares here, or fared: false where nothing is known of it.
-	Rebalance(v ais.MapVersion) (api.RebalanceStatus, bool)
-}
-
-// whole is the part of a target that knows whether it lacks anything.
-type whole interface {
-	WholeUnder() ais.MapVersion
-}
-
-// holder is the part of a target that says what it holds.
-type holder interface {
-	// States answers as of the map in the question.
-	States(ctx context.Context, from ais.NodeID, q *replica.States) (*replica.Stated, error)
-	Scan(ctx context.Context, from ais.NodeID, q *replica.Scan) (*replica.Scanned, error)
-	// Audit says how each mountpath stands; deep reads and verifies every record.
-	Audit(ctx context.Context, deep bool) ([]audit.Store, error)
-}
-
 // jobs asks targets about jobs, and about what they hold. It implements api.Jobs.
 type jobs struct{ *node }
 
-// filler is the target of this node as far as it fills; nil if it does not.
-func (n *node) filler() rebalancer {
+// holds is the target of this node.
+func (n *node) holds() (*target.Target, error) {
 	if t := n.opened.Load(); t != nil {
-		r, _ := any(t).(rebalancer)
-		return r
-	}
-	return nil
-}
-
-// holds is the target of this node as far as it says what it holds.
-func (n *node) holds() (holder, error) {
-	if t := n.opened.Load(); t != nil {
-		if h, ok := any(t).(holder); ok {
-			return h, nil
-		}
+		return t, nil
 	}
 	return nil, ais.Errorf(ais.Unavailable, "node %s has no disks, or they are being opened", n.record.Node)
 }
@@ -73,17 +43,54 @@ func (n *node) holds() (holder, error) {
 // newestRebalance is how this node fares in the newest rebalance of the register: false where it has no part.
 func (n *node) newestRebalance(view *control.View) (api.RebalanceStatus, bool) {
 	id, _ := view.Rebalance()
-	v, ok := api.RebalanceVersion(id)
-	if r := n.filler(); ok && r != nil {
-		return r.Rebalance(v)
+	if v, ok := api.RebalanceVersion(id); ok {
+		return n.rebalance(view, v)
 	}
 	return api.RebalanceStatus{}, false
 }
 
-func (n *node) reportRebalance(view *control.View, r *api.NodeReport) {
-	if w, ok := any(n.opened.Load()).(whole); ok {
-		r.Whole = w.WholeUnder()
+// rebalance is how this node fares in the rebalance of a map version: the sum of its fills under that version
+// and the later ones which gave no slot to others, and so began no rebalance.
+func (n *node) rebalance(view *control.View, v ais.MapVersion) (sum api.RebalanceStatus, known bool) {
+	sum.Version = v
+	t := n.opened.Load()
+	if t == nil {
+		return sum, false
 	}
+	for last := lastVersion(view, v); v <= last; v++ {
+		s, ok := t.Rebalance(v)
+		if !ok {
+			continue
+		}
+		if !known {
+			sum.Start, known = s.Start, true
+		}
+		sum.ObjRcv, sum.SizeRcv = sum.ObjRcv+s.ObjRcv, sum.SizeRcv+s.SizeRcv
+		sum.ObjSent, sum.SizeSent = sum.ObjSent+s.ObjSent, sum.SizeSent+s.SizeSent
+		// What is left of one fill is what the next one begins with.
+		sum.SlotsTotal, sum.SlotsDone = sum.SlotsDone+s.SlotsTotal, sum.SlotsDone+s.SlotsDone
+		sum.End, sum.Aborted, sum.Err = s.End, s.Aborted, s.Err
+	}
+	return sum, known
+}
+
+// lastVersion is the last map version that is part of the rebalance of v: behind it comes the next one's.
+func lastVersion(view *control.View, v ais.MapVersion) ais.MapVersion {
+	last := view.Map().Version()
+	for _, x := range view.Xactions() {
+		if next, ok := api.RebalanceVersion(x.ID); ok && x.Kind == control.KindRebalance && next > v {
+			last = min(last, next-1)
+		}
+	}
+	return min(last, v+versionsMax)
+}
+
+func (n *node) reportRebalance(view *control.View, r *api.NodeReport) {
+	t := n.opened.Load()
+	if t == nil {
+		return
+	}
+	r.Whole = t.WholeUnder()
 	if s, ok := n.newestRebalance(view); ok {
 		r.Rebalance = &s
 	}
@@ -99,12 +106,10 @@ func (n jobs) Rebalances(ctx context.Context, id ais.NodeID, versions []ais.MapV
 }
 
 func (n *node) rebalances(versions []ais.MapVersion) map[ais.MapVersion]api.RebalanceStatus {
-	known := map[ais.MapVersion]api.RebalanceStatus{}
-	if r := n.filler(); r != nil {
-		for _, v := range versions {
-			if s, ok := r.Rebalance(v); ok {
-				known[v] = s
-			}
+	known, view := map[ais.MapVersion]api.RebalanceStatus{}, n.replica.View()
+	for _, v := range versions {
+		if s, ok := n.rebalance(view, v); ok {
+			known[v] = s
 		}
 	}
 	return known
@@ -124,11 +129,11 @@ func (n *node) serveRebalances(_ context.Context, _ transport.Peer, request []by
 // stores asks a target how its mountpaths stand.
 func (n jobs) stores(ctx context.Context, id ais.NodeID, deep bool) (all []audit.Store, err error) {
 	if id == n.record.Node {
-		h, err := n.holds()
+		t, err := n.holds()
 		if err != nil {
 			return nil, err
 		}
-		return h.Audit(ctx, deep)
+		return t.Audit(ctx, deep)
 	}
 	return all, n.question(ctx, id, routeStores, storesQuestion{deep}, &all)
 }
@@ -138,11 +143,11 @@ func (n *node) serveStores(ctx context.Context, _ transport.Peer, request []byte
 	if err := json.Unmarshal(request, &q); err != nil {
 		return nil, ais.Errorf(ais.Invalid, "stores: %w", err)
 	}
-	h, err := n.holds()
+	t, err := n.holds()
 	if err != nil {
 		return nil, err
 	}
-	all, err := h.Audit(ctx, q.Deep)
+	all, err := t.Audit(ctx, q.Deep)
 	if err != nil {
 		return nil, err
 	}
@@ -173,11 +178,11 @@ func (n jobs) states(ctx context.Context, id ais.NodeID, q *replica.States) (*re
 	if id != n.record.Node {
 		return n.courier.States(ctx, id, q)
 	}
-	h, err := n.holds()
+	t, err := n.holds()
 	if err != nil {
 		return nil, err
 	}
-	return h.States(ctx, id, q)
+	return t.States(ctx, id, q)
 }
 
 // scan asks a target for all that it holds of a slot, for one count of copies.
@@ -188,9 +193,9 @@ func (n jobs) scan(ctx context.Context, id ais.NodeID, m ais.MapVersion, slot ai
 		if id != n.record.Node {
 			page, err = n.courier.Scan(ctx, id, &q)
 		} else {
-			var h holder
-			if h, err = n.holds(); err == nil {
-				page, err = h.Scan(ctx, id, &q)
+			var t *target.Target
+			if t, err = n.holds(); err == nil {
+				page, err = t.Scan(ctx, id, &q)
 			}
 		}
 		if err != nil {

@@ -46,16 +46,6 @@ func (n *node) start() cmap.Start {
 	return cmap.Start{ID: me.ID, Epoch: me.Epoch, Seat: me.Seat, Addresses: me.Addresses, Versions: me.Versions, Weight: me.Weight}
 }
 
-// standing is how this node stands with its slots, for the primary: what it holds does not move, so it is
-// whole where slots are dealt as they were when all was settled last.
-func (n *node) standing() (whole, sealed ais.MapVersion) {
-	m := n.replica.View().Map()
-	if n.cfg.Roles.Has(ais.RoleTarget) && !m.AsSettled() {
-		return m.Settled(), m.Version()
-	}
-	return m.Version(), m.Version()
-}
-
 // serveJoin takes a node into the map: whichever node is asked proposes it.
 func (n *node) serveJoin(ctx context.Context, from transport.Peer, request []byte) ([]byte, error) {
 	var asked cmap.Node

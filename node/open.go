@@ -176,6 +176,7 @@ func (n *node) openObjects(g *group) error {
 			return err
 		}
 		g.start("target", storePhase, n.target.Run) // from here on: it is Run that closes the stores
+		g.start("word of the target", controlPhase, n.followTarget)
 		n.startCopies(g)
 	}
 	g.start("lease", leavePhase, n.leave)

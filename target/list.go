@@ -2,48 +2,480 @@ package target
 
 import (
 	"context"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/merge"
+	"github.com/seed9b016523/ais/replica"
+	"github.com/seed9b016523/ais/volume"
 )
 
-// List gives one page of a bucket: the pages of all mountpaths, merged in name order. It is complete,
-// or an error: a mountpath that does not serve fails the page.
-func (t *Target) List(ctx context.Context, r *ais.ListRequest) (*ais.ListPage, error) {
-	pages := make([]*ais.ListPage, 0, len(t.mounts))
-	for _, m := range t.mounts {
-		if err := ctx.Err(); err != nil {
-			return nil, ais.Errorf(ais.Canceled, "list: %w", err)
-		}
-		st, err := m.serving()
-		if err != nil {
-			return nil, err
-		}
-		p, err := st.List(r, nil)
-		if err != nil {
-			return nil, err
-		}
-		pages = append(pages, p)
-	}
-	return merge.Pages(pages, r.Limit), nil
+// homed is which slots this target is the home of, under one map.
+type homed struct {
+	m     *cmap.Map
+	marks uint64
+	ready bool
+	all   ais.SlotSet
+	on    []*ais.SlotSet // by mountpath: those that are read from there
+	mu    sync.Mutex
+	lacks map[int]*ais.SlotSet // by count of copies: those that are not whole here
 }
 
-// ListUploads gives one page of the open uploads of a bucket, by name, then id.
-func (t *Target) ListUploads(ctx context.Context, r *ais.UploadListRequest) (*ais.UploadPage, error) {
-	pages := make([]*ais.UploadPage, 0, len(t.mounts))
-	for _, m := range t.mounts {
-		if err := ctx.Err(); err != nil {
-			return nil, ais.Errorf(ais.Canceled, "list: %w", err)
+// homes gives the slots of which this target answers lists, or an error if it may not answer for one of them.
+func (t *Target) homes(version ais.MapVersion) (*homed, error) {
+	m := t.cluster.Load()
+	if m.Version() != version {
+		return nil, ais.Errorf(ais.StaleMap, "a list under map %d, this target goes by %d", version, m.Version())
+	}
+	marks := t.marks.Load()
+	if h := t.homedNow.Load(); h != nil && h.m == m && h.marks == marks && h.ready {
+		return h, nil
+	}
+	h := &homed{m: m, marks: marks, ready: true, lacks: map[int]*ais.SlotSet{}}
+	for range t.mounts {
+		h.on = append(h.on, &ais.SlotSet{})
+	}
+	for i := range ais.Slots {
+		slot := ais.Slot(i)
+		if home, ok := m.Home(slot); !ok || home != t.opt.Self {
+			continue
 		}
-		st, err := m.serving()
+		s := t.slots.at(slot)
+		s.mu.Lock()
+		t.refresh(s)
+		ready := s.ready && s.m == m
+		s.mu.Unlock()
+		if !ready {
+			return nil, ais.Errorf(ais.Unavailable, "slot %d is being taken over", slot)
+		}
+		h.all.Add(slot)
+		lead, err := t.leadOf(m, slot, 1)
 		if err != nil {
 			return nil, err
 		}
-		p, err := st.Uploads(r, nil)
+		for j, mount := range t.mounts {
+			if mount.store.Load() == lead {
+				h.on[j].Add(slot)
+			}
+		}
+	}
+	t.homedNow.Store(h)
+	return h, nil
+}
+
+// lacking are the slots of which the copy here is not whole, for a count of copies.
+func (h *homed) lacking(t *Target, copies int) *ais.SlotSet {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if l := h.lacks[copies]; l != nil {
+		return l
+	}
+	l := &ais.SlotSet{}
+	for slot := range h.all.All() {
+		s := t.slots.at(slot)
+		s.mu.Lock()
+		t.refresh(s)
+		if !t.whole(s, copies) {
+			l.Add(slot)
+		}
+		s.mu.Unlock()
+	}
+	h.lacks[copies] = l
+	return l
+}
+
+// current is nil if a page that was made by h may be told: no newer map was applied meanwhile.
+func (t *Target) current(h *homed) error {
+	if m := t.cluster.Load(); m.Version() != h.m.Version() {
+		return ais.Errorf(ais.StaleMap, "the map has changed from %d to %d meanwhile", h.m.Version(), m.Version())
+	}
+	return nil
+}
+
+// List gives one page of the names of a bucket in the slots that this target is the home of, under one map. It is
+// complete, or an error.
+func (t *Target) List(ctx context.Context, _ ais.NodeID, q *replica.ListHomed) (*ais.ListPage, error) {
+	page, err := t.list(ctx, q.Map, &q.Request)
+	if err == nil {
+		err = t.opt.Lease()
+	}
+	return page, err
+}
+
+func (t *Target) list(ctx context.Context, version ais.MapVersion, r *ais.ListRequest) (*ais.ListPage, error) {
+	h, err := t.homes(version)
+	if err != nil {
+		return nil, err
+	}
+	var elsewhere *ais.ListPage
+	bound, inside := listBound{}, ""
+	if r.Versions && r.AfterVersion != nil {
+		inside = r.After
+	}
+	if lacks := h.lacking(t, t.opt.Copies(r.Bucket.ID)); lacks.Count() > 0 {
+		if elsewhere, err = t.bringNames(ctx, h, lacks, r.Bucket, &replica.ListRaw{Prefix: r.Prefix, After: r.After, Versions: r.Versions, Limit: r.Limit}, r, inside, &bound); err != nil {
+			return nil, err
+		}
+	}
+	pages := make([]*ais.ListPage, 0, len(t.mounts)+1)
+	for i, mount := range t.mounts {
+		if err := ctx.Err(); err != nil {
+			return nil, ais.Errorf(ais.Canceled, "list: %w", err)
+		}
+		if h.on[i].Count() == 0 {
+			continue
+		}
+		st, err := mount.serving()
+		if err != nil {
+			return nil, err
+		}
+		p, err := st.List(r, h.on[i].Has)
 		if err != nil {
 			return nil, err
 		}
 		pages = append(pages, p)
 	}
-	return merge.UploadPages(pages, r.Limit), nil
+	if elsewhere != nil && len(elsewhere.Entries) > 0 {
+		hidden := map[string]bool{}
+		for i := range elsewhere.Entries {
+			if e := &elsewhere.Entries[i]; !e.IsPrefix {
+				hidden[e.Name] = true
+			}
+		}
+		for _, p := range pages {
+			p.Entries = slices.DeleteFunc(p.Entries, func(e ais.ListEntry) bool { return !e.IsPrefix && hidden[e.Name] })
+		}
+		pages = append(pages, elsewhere)
+	}
+	if len(pages) == 0 {
+		pages = append(pages, &ais.ListPage{})
+	}
+	page := merge.Pages(pages, r.Limit)
+	bound.cut(page)
+	return page, t.current(h)
+}
+
+// listBound is the name up to which all sources have spoken.
+type listBound struct {
+	set  bool
+	name string
+}
+
+func (b *listBound) lower(name string) {
+	if !b.set || name < b.name {
+		b.set, b.name = true, name
+	}
+}
+
+// cut ends a page where a source has said no more.
+func (b *listBound) cut(p *ais.ListPage) {
+	if !b.set {
+		return
+	}
+	n := len(p.Entries)
+	for n > 0 && p.Entries[n-1].Name > b.name {
+		n--
+	}
+	if n == len(p.Entries) && p.Truncated && p.Next <= b.name {
+		return
+	}
+	p.Entries, p.Truncated = p.Entries[:n], true
+	p.Next, p.NextVersion = b.name, ais.VersionID{} // of which there is nothing to tell
+	if n > 0 {
+		p.Next, p.NextVersion = p.Entries[n-1].Name, p.Entries[n-1].Version
+	}
+}
+
+// bringNames finds out which names others hold in slots that are not whole here, and looks at each. What stays
+// elsewhere, large objects, it gives as a page.
+func (t *Target) bringNames(ctx context.Context, h *homed, lacks *ais.SlotSet, b *ais.Bucket, q *replica.ListRaw, r *ais.ListRequest, inside string, bound *listBound) (*ais.ListPage, error) {
+	q.Map, q.Slots, q.Bucket, q.Limit = h.m.Version(), lacks, b.ID, max(q.Limit, 1)
+	names, err := t.rawNames(ctx, h, lacks, q, bound)
+	if err != nil {
+		return nil, err
+	}
+	if inside != "" && lacks.Has(t.slotOf(b.ID, inside)) {
+		names = append(names, inside) // the page goes on within it
+	}
+	out := &ais.ListPage{}
+	var mu sync.Mutex
+	err = sideBySide(ctx, mendAtOnce, names, func(ctx context.Context, name string) error {
+		o, err := t.operate(b, name)
+		if err != nil {
+			return err
+		}
+		found, err := t.look(ctx, o)
+		if err != nil || found == nil || r == nil {
+			return err
+		}
+		entries := found.entries(r)
+		mu.Lock()
+		defer mu.Unlock()
+		out.Entries = append(out.Entries, entries...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(out.Entries, func(a, b ais.ListEntry) int { return strings.Compare(a.Name, b.Name) })
+	out.Entries = slices.CompactFunc(out.Entries, func(a, b ais.ListEntry) bool { return a.IsPrefix && b.IsPrefix && a.Name == b.Name })
+	return out, nil
+}
+
+// sideBySide calls fn for each of a list, so many at a time, and gives the first error.
+func sideBySide[T any](ctx context.Context, n int, list []T, fn func(context.Context, T) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	work := make(chan T)
+	var wg sync.WaitGroup
+	for range min(n, len(list)) {
+		wg.Go(func() {
+			for x := range work {
+				if ctx.Err() != nil {
+					continue
+				}
+				if err := fn(ctx, x); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for _, x := range list {
+		work <- x
+	}
+	close(work)
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// rawNames are the names that others hold in slots, up to a bound. It is conclusive, or an error: every group of
+// every slot has had a witness.
+func (t *Target) rawNames(ctx context.Context, h *homed, lacks *ais.SlotSet, q *replica.ListRaw, bound *listBound) ([]string, error) {
+	type reply struct {
+		from ais.NodeID
+		list *replica.RawList
+	}
+	var peers []ais.NodeID
+	for _, n := range h.m.Targets() {
+		if n.ID != t.opt.Self {
+			peers = append(peers, n.ID)
+		}
+	}
+	replies := make([]reply, len(peers))
+	var last error
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i, id := range peers {
+		wg.Go(func() {
+			call, cancel := context.WithTimeout(ctx, lookPatience)
+			defer cancel()
+			list, err := t.opt.Peers.ListRaw(call, id, q)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err != nil:
+				last = err
+			case list.Map != h.m.Version():
+				last = ais.Errorf(ais.StaleMap, "node %s goes by map %d", id, list.Map)
+			default:
+				replies[i] = reply{id, list}
+			}
+		})
+	}
+	wg.Wait()
+	for slot := range lacks.All() {
+		s := t.slots.at(slot)
+		s.mu.Lock()
+		t.refresh(s)
+		st := s.tenure(t.opt.Copies(q.Bucket)).st
+		s.mu.Unlock()
+		inquiry := replica.NewInquiry(st)
+		inquiry.Answer(t.opt.Self, t.ownWords(st, t.locals(st.Map, slot, st.Copies)))
+		for _, r := range replies {
+			if r.list == nil || inquiry.Final() {
+				continue
+			}
+			if r.list.Whole.Has(slot) {
+				words := make([]bool, len(st.Chain))
+				for i := range words {
+					words[i] = true
+				}
+				inquiry.Answer(r.from, words)
+				continue
+			}
+			if i, ok := slices.BinarySearchFunc(r.list.Words, slot, func(w replica.SlotWord, slot ais.Slot) int { return int(w.Slot) - int(slot) }); ok &&
+				r.list.Words[i].Word.Cut == st.Map.Cut() {
+				inquiry.Answer(r.from, r.list.Words[i].Word.Groups)
+			}
+		}
+		if !inquiry.Final() {
+			if last == nil {
+				last = ais.Errorf(ais.Unavailable, "nobody knows all of it")
+			}
+			return nil, ais.Errorf(ais.Unavailable, "slot %d cannot be listed: %w", slot, last)
+		}
+	}
+	var names []string
+	for _, r := range replies {
+		if r.list == nil {
+			continue
+		}
+		if r.list.More {
+			bound.lower(r.list.Next)
+		}
+		for i := range r.list.Entries {
+			names = append(names, r.list.Entries[i].Item.Name)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if bound.set {
+		names = slices.DeleteFunc(names, func(name string) bool { return name > bound.name })
+	}
+	return names, nil
+}
+
+// ListRaw tells all that is held of a bucket in some slots.
+func (t *Target) ListRaw(ctx context.Context, _ ais.NodeID, q *replica.ListRaw) (*replica.RawList, error) {
+	if err := t.awaitMap(ctx, q.Map); err != nil {
+		return nil, err
+	}
+	copies := t.opt.Copies(q.Bucket)
+	m := t.cluster.Load()
+	out := &replica.RawList{Map: m.Version(), Whole: &ais.SlotSet{}}
+	for slot := range q.Slots.All() {
+		s := t.slots.at(slot)
+		s.mu.Lock()
+		t.refresh(s)
+		whole := t.whole(s, copies) && t.index(s) < copies
+		s.mu.Unlock()
+		if whole {
+			out.Whole.Add(slot)
+			continue
+		}
+		if w, _ := t.word(slot, copies); slices.Contains(w.Groups, true) {
+			out.Words = append(out.Words, replica.SlotWord{Slot: slot, Word: w})
+		}
+	}
+	bound := listBound{}
+	for _, mount := range t.mounts {
+		st := mount.store.Load()
+		if st == nil {
+			continue
+		}
+		entries, next, more, err := st.ListRaw(volume.RawListRequest{Bucket: q.Bucket, Prefix: q.Prefix, After: q.After, Versions: q.Versions,
+			Uploads: q.Uploads, Limit: q.Limit, Keep: q.Slots.Has})
+		if err != nil {
+			return nil, err
+		}
+		if more {
+			bound.lower(next)
+		}
+		for i := range entries {
+			e := &entries[i]
+			out.Entries = append(out.Entries, replica.RawEntry{Item: itemOf(&e.Item), Entry: e.Entry, Upload: e.Upload})
+		}
+	}
+	if bound.set {
+		out.More, out.Next = true, bound.name
+		out.Entries = slices.DeleteFunc(out.Entries, func(e replica.RawEntry) bool { return e.Item.Name > bound.name })
+	}
+	slices.SortStableFunc(out.Entries, func(a, b replica.RawEntry) int { return strings.Compare(a.Item.Name, b.Item.Name) })
+	if t.cluster.Load() != m {
+		return nil, ais.Errorf(ais.Unavailable, "the map has changed meanwhile")
+	}
+	return out, nil
+}
+
+// entries are what a list shows of a finding.
+func (f *finding) entries(r *ais.ListRequest) (list []ais.ListEntry) {
+	if !strings.HasPrefix(f.o.name, r.Prefix) || f.o.name < r.After {
+		return nil
+	}
+	if r.Delimiter != "" {
+		if i := strings.Index(f.o.name[len(r.Prefix):], r.Delimiter); i >= 0 {
+			prefix := f.o.name[:len(r.Prefix)+i+len(r.Delimiter)]
+			if prefix <= r.After {
+				return nil
+			}
+			for i := range f.rows {
+				if r.Versions || i == 0 && f.rows[0].item.Kind == replica.ItemEntry {
+					return []ais.ListEntry{{Name: prefix, IsPrefix: true}}
+				}
+			}
+			return nil
+		}
+	}
+	past := f.o.name > r.After
+	for i := range f.rows {
+		row := &f.rows[i]
+		if !past { // within the versions of the name
+			past = r.Versions && r.AfterVersion != nil && row.item.Version == *r.AfterVersion
+			continue
+		}
+		if !r.Versions && (i > 0 || row.item.Kind != replica.ItemEntry) {
+			continue
+		}
+		e := ais.ListEntry{Name: f.o.name, Version: row.item.Version, Latest: i == 0, DeleteMarker: row.item.Kind == replica.ItemMarker, Size: row.item.Size}
+		version := row.item.Version
+		if o, err := f.stat(&version); err == nil {
+			e.Size, e.ModifiedUnix, e.ETag, e.StorageClass, e.Owner = o.Size, o.ModifiedUnix, o.Attributes.ETag, o.Attributes.StorageClass, o.Attributes.Owner
+			e.Checksum, e.Composite = o.Attributes.Checksum.Algorithm, o.Attributes.Checksum.Composite
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// ListUploads gives one page of the open uploads of a bucket, as List does of objects.
+func (t *Target) ListUploads(ctx context.Context, _ ais.NodeID, q *replica.ListHomed) (*ais.UploadPage, error) {
+	if q.Uploads == nil {
+		return nil, ais.Errorf(ais.Invalid, "a question for uploads without a request")
+	}
+	page, err := t.listUploads(ctx, q.Map, q.Uploads)
+	if err == nil {
+		err = t.opt.Lease()
+	}
+	return page, err
+}
+
+func (t *Target) listUploads(ctx context.Context, version ais.MapVersion, r *ais.UploadListRequest) (*ais.UploadPage, error) {
+	h, err := t.homes(version)
+	if err != nil {
+		return nil, err
+	}
+	bound := listBound{}
+	if lacks := h.lacking(t, t.opt.Copies(r.Bucket.ID)); lacks.Count() > 0 {
+		if _, err := t.bringNames(ctx, h, lacks, r.Bucket, &replica.ListRaw{Prefix: r.Prefix, After: r.AfterName, Uploads: true, Limit: r.Limit}, nil, r.AfterName, &bound); err != nil {
+			return nil, err
+		}
+	}
+	var pages []*ais.UploadPage
+	for i, mount := range t.mounts {
+		if h.on[i].Count() == 0 {
+			continue
+		}
+		st, err := mount.serving()
+		if err != nil {
+			return nil, err
+		}
+		p, err := st.Uploads(r, h.on[i].Has)
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, p)
+	}
+	if len(pages) == 0 {
+		pages = append(pages, &ais.UploadPage{})
+	}
+	page := merge.UploadPages(pages, r.Limit)
+	if bound.set && (!page.Truncated || page.NextName > bound.name) {
+		page.Uploads = slices.DeleteFunc(page.Uploads, func(u ais.Upload) bool { return u.Name > bound.name })
+		page.Prefixes = slices.DeleteFunc(page.Prefixes, func(p string) bool { return p > bound.name })
+		page.Truncated, page.NextName, page.NextUpload = true, bound.name, ais.WriteID{}
+	}
+	return page, t.current(h)
 }

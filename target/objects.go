@@ -1,115 +1,34 @@
 package target
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/volume"
 )
 
-// tinyBody is the size of the smaller of the two buffers for bodies that go into one record.
-const tinyBody = 16 << 10
-
-func (t *Target) getBody(n int) *[]byte {
-	pool, size := &t.small, ais.InlineMax+1
-	if n <= tinyBody {
-		pool, size = &t.tiny, tinyBody
-	}
-	if b, ok := pool.Get().(*[]byte); ok {
-		return b
-	}
-	b := make([]byte, size)
-	return &b
+// operation is one operation on a name.
+type operation struct {
+	bucket *ais.Bucket
+	name   string
+	copies int
+	s      *slotState
+	m      *cmap.Map
+	lead   *volume.Store
+	tn     *tenure // from begin on: it is counted
 }
 
-func (t *Target) putBody(b *[]byte) {
-	if len(*b) == tinyBody {
-		t.tiny.Put(b)
-	} else {
-		t.small.Put(b)
-	}
-}
-
-// fill reads until p is full or the body gives an error. Unlike io.ReadFull it tells a body that has
-// ended, io.EOF, from one that was cut and says so by io.ErrUnexpectedEOF.
-func fill(body io.Reader, p []byte) (n int, err error) {
-	for n < len(p) && err == nil {
-		var k int
-		k, err = body.Read(p[n:])
-		n += k
-	}
-	if n == len(p) {
-		err = nil
-	}
-	return n, err
-}
-
-// bodyError names a body that ended too soon. An error that says of itself what it means passes: its
-// cause may well be the end of a connection. want is -1 where the size was not known.
-func bodyError(err error, want, got int64) error {
-	if _, says := errors.AsType[*ais.Error](err); says || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return err
-	}
-	if want < 0 {
-		return ais.NounErrorf(ais.Invalid, ais.NounBody, "the body was cut after %d bytes: %w", got, io.ErrUnexpectedEOF)
-	}
-	return ais.NounErrorf(ais.Invalid, ais.NounBody, "the body ended after %d of %d bytes: %w", got, want, io.ErrUnexpectedEOF)
-}
-
-// payload is the bytes of a write before they have a name: in memory, or staged in extents.
-type payload struct {
-	t      *Target
-	buf    *[]byte
-	inline []byte
-	staged *volume.Staged
-}
-
-func (p *payload) release() {
-	if p.buf != nil {
-		p.t.putBody(p.buf)
-		p.buf = nil
-	}
-	if p.staged != nil {
-		p.staged.Abort()
-	}
-}
-
-// read takes a whole body in. size is -1 where it is not known. With stage set it is staged however
-// small it is.
-func (t *Target) read(ctx context.Context, st *volume.Store, b ais.BucketID, name string, body io.Reader, size int64, stage bool) (payload, error) {
-	p := payload{t: t}
-	if !stage && size <= ais.InlineMax {
-		n := int(size)
-		if size < 0 {
-			n = ais.InlineMax + 1
-		}
-		p.buf = t.getBody(n)
-		got, err := fill(body, (*p.buf)[:n])
-		if size >= 0 && err == nil || size < 0 && err == io.EOF {
-			p.inline = (*p.buf)[:got]
-			return p, nil
-		}
-		if err != nil {
-			p.release()
-			return p, bodyError(err, size, int64(got))
-		}
-		body = io.MultiReader(bytes.NewReader((*p.buf)[:got]), body)
-	} else if size >= 0 {
-		body = io.LimitReader(body, size)
-	}
-	p.staged = st.Stage(b, name)
-	got, err := p.staged.ReadFrom(ctx, body)
-	if err == nil && size >= 0 && got < size {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		p.release()
-		return p, bodyError(err, size, got)
-	}
-	return p, nil
+// operate finds where a name lies. write: it is about to be changed, or asked what only the home can say.
+func (t *Target) operate(b *ais.Bucket, name string) (*operation, error) {
+	o := &operation{bucket: b, name: name, copies: t.opt.Copies(b.ID), s: t.slots.at(t.slotOf(b.ID, name))}
+	o.s.mu.Lock()
+	t.refresh(o.s)
+	o.m = o.s.m
+	o.s.mu.Unlock()
+	var err error
+	o.lead, err = t.leadOf(o.m, o.s.slot, o.copies)
+	return o, err
 }
 
 // Put stores an object.
@@ -124,11 +43,14 @@ func (t *Target) Put(ctx context.Context, r *ais.PutRequest) (*ais.Object, error
 		return nil, err
 	}
 	defer t.leave(r.Bucket.ID)
-	st, err := t.storeOf(r.Bucket.ID, r.Name)
+	o, err := t.operate(r.Bucket, r.Name)
 	if err != nil {
 		return nil, err
 	}
-	p, err := t.read(ctx, st, r.Bucket.ID, r.Name, r.Body, r.Size, false)
+	if err := t.orders(o); err != nil {
+		return nil, err
+	}
+	p, err := t.read(ctx, o, r.Body, r.Size, false)
 	if err != nil {
 		return nil, err
 	}
@@ -137,29 +59,59 @@ func (t *Target) Put(ctx context.Context, r *ais.PutRequest) (*ais.Object, error
 	if err != nil {
 		return nil, err
 	}
-	tx, err := st.Begin(ctx, r.Bucket.ID, r.Name)
+	return t.put(ctx, o, &r.Condition, volume.Entry{Attributes: attributes, ModifiedUnix: t.opt.Now().UnixMilli(), Payload: p.inline, Staged: p.staged,
+		Versioned: r.Bucket.Versioning == ais.VersioningEnabled}, p.taken)
+}
+
+// orders says why this target may not order writes of a name now: before a body is read for nothing.
+func (t *Target) orders(o *operation) error {
+	o.s.mu.Lock()
+	defer o.s.mu.Unlock()
+	t.refresh(o.s)
+	return t.mayWrite(o.s, o.bucket)
+}
+
+// put checks the condition, stamps the entry and brings it to the group. taken is called when the entry names
+// its payload for good.
+func (t *Target) put(ctx context.Context, o *operation, c *ais.Condition, e volume.Entry, taken func()) (*ais.Object, error) {
+	tx, err := o.lead.Begin(ctx, o.bucket.ID, o.name)
 	if err != nil {
 		return nil, err
 	}
 	defer tx.End()
-	if err := check(tx, &r.Condition); err != nil {
+	if err := t.begin(o); err != nil {
 		return nil, err
 	}
-	w, err := tx.Put(volume.Entry{Attributes: attributes, ModifiedUnix: t.opt.Now().UnixMilli(), Payload: p.inline, Staged: p.staged,
-		Versioned: r.Bucket.Versioning == ais.VersioningEnabled})
+	if err := t.check(ctx, o, tx, c); err != nil {
+		t.drop(o)
+		return nil, err
+	}
+	p, err := tx.Prepare(e)
 	if err != nil {
+		t.drop(o)
 		return nil, err
 	}
-	if p.staged != nil {
-		p.staged.Taken()
+	taken()
+	if err := t.commit(ctx, o, o.lead, p); err != nil {
+		return nil, err
 	}
-	return w.Object, nil
+	return p.Object, nil
 }
 
 // check evaluates a condition on the current version while the name is latched.
-func check(tx *volume.Tx, c *ais.Condition) error {
+func (t *Target) check(ctx context.Context, o *operation, tx *volume.Tx, c *ais.Condition) error {
 	if c.IsZero() {
 		return nil
+	}
+	if err := t.unstuck(o); err != nil {
+		return err
+	}
+	found, err := t.look(ctx, o)
+	if err != nil {
+		return err
+	}
+	if found != nil {
+		return c.Check(found.current())
 	}
 	cur, err := tx.Current()
 	if err != nil {
@@ -168,13 +120,34 @@ func check(tx *volume.Tx, c *ais.Condition) error {
 	return c.Check(cur)
 }
 
+// unstuck refuses what depends on a write of the name whose outcome is open.
+func (t *Target) unstuck(o *operation) error {
+	o.s.mu.Lock()
+	defer o.s.mu.Unlock()
+	key := nameKey{o.bucket.ID, o.name}
+	for _, w := range o.s.writes {
+		if w.keys == key {
+			return ais.Errorf(ais.Unavailable, "a write of this name is still on its way to a copy")
+		}
+	}
+	return nil
+}
+
 // Open opens an object version; the caller closes the reader.
-func (t *Target) Open(_ context.Context, b *ais.Bucket, name string, v *ais.VersionID) (ais.ObjectReader, error) {
-	st, err := t.storeOf(b.ID, name)
+func (t *Target) Open(ctx context.Context, b *ais.Bucket, name string, v *ais.VersionID) (ais.ObjectReader, error) {
+	t.fills.served(t.opt.Now())
+	o, err := t.operate(b, name)
 	if err != nil {
 		return nil, err
 	}
-	r, err := st.Open(b.ID, name, v)
+	found, err := t.answer(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if found != nil {
+		return found.open(ctx, t, v)
+	}
+	r, err := o.lead.Open(b.ID, name, v)
 	if err != nil {
 		return nil, err
 	}
@@ -182,12 +155,93 @@ func (t *Target) Open(_ context.Context, b *ais.Bucket, name string, v *ais.Vers
 }
 
 // Stat gives an object version without its bytes.
-func (t *Target) Stat(_ context.Context, b *ais.Bucket, name string, v *ais.VersionID) (*ais.Object, error) {
-	st, err := t.storeOf(b.ID, name)
+func (t *Target) Stat(ctx context.Context, b *ais.Bucket, name string, v *ais.VersionID) (*ais.Object, error) {
+	o, err := t.operate(b, name)
 	if err != nil {
 		return nil, err
 	}
-	return st.Stat(b.ID, name, v)
+	found, err := t.answer(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if found != nil {
+		return found.stat(v)
+	}
+	return o.lead.Stat(b.ID, name, v)
+}
+
+// answer says from what a name may be read. Nothing found, and no error: from the lead store.
+func (t *Target) answer(ctx context.Context, o *operation) (*finding, error) {
+	role, err := t.role(o)
+	switch {
+	case err != nil:
+		return nil, err
+	case role == asHome:
+		return nil, nil
+	case role == asFiller:
+		return t.look(ctx, o)
+	}
+	return nil, t.clean(o)
+}
+
+// role is in which capacity this target answers for a name.
+type role uint8
+
+const (
+	asHome   role = 1 // whole: it knows
+	asFiller role = 2 // the home, not whole: it asks
+	asCopy   role = 3 // another whole copy: it knows what is not under way
+)
+
+func (t *Target) role(o *operation) (role, error) {
+	o.s.mu.Lock()
+	defer o.s.mu.Unlock()
+	t.refresh(o.s)
+	whole := t.whole(o.s, o.copies)
+	home, _ := o.s.home()
+	switch {
+	case home == t.opt.Self && !o.s.ready:
+		return 0, ais.Errorf(ais.Unavailable, "slot %d is being taken over", o.s.slot)
+	case home == t.opt.Self && whole:
+		return asHome, nil
+	case home == t.opt.Self:
+		return asFiller, nil
+	case whole && t.index(o.s) < o.copies:
+		return asCopy, nil
+	}
+	return 0, ais.Errorf(ais.StaleMap, "the home of slot %d is node %s", o.s.slot, home)
+}
+
+// clean is nil if all that is here of a name is on the whole group. Acknowledging needs the whole group, so a
+// whole copy has all that was ever acknowledged; of the rest only the home knows what becomes of it.
+func (t *Target) clean(o *operation) error {
+	items, err := o.lead.NameItems(o.bucket.ID, o.name)
+	if err != nil {
+		return err
+	}
+	stable := o.lead.Stable(o.s.slot, uint8(o.copies))
+	for i := range items {
+		if stable.Less(items[i].Modified) {
+			return ais.Errorf(ais.StaleMap, "a write of this name may be under way: its home knows")
+		}
+	}
+	return nil
+}
+
+// Ready is nil if this target would answer for a name now.
+func (t *Target) Ready(b *ais.Bucket, name string, write bool) error {
+	o, err := t.operate(b, name)
+	if err != nil {
+		return err
+	}
+	if write {
+		return t.orders(o)
+	}
+	role, err := t.role(o)
+	if err != nil || role != asCopy {
+		return err
+	}
+	return t.clean(o)
 }
 
 // Delete deletes the current version or a named one, as the bucket's versioning says.
@@ -200,49 +254,74 @@ func (t *Target) Delete(ctx context.Context, r *ais.DeleteRequest) (ais.DeleteRe
 		return none, err
 	}
 	defer t.leave(r.Bucket.ID)
-	st, err := t.storeOf(r.Bucket.ID, r.Name)
+	o, err := t.operate(r.Bucket, r.Name)
 	if err != nil {
 		return none, err
 	}
-	tx, err := st.Begin(ctx, r.Bucket.ID, r.Name)
+	now := t.opt.Now().UnixMilli()
+	if r.Version == nil && r.Bucket.Versioning != ais.VersioningOff {
+		x, err := t.put(ctx, o, &r.Condition, volume.Entry{ModifiedUnix: now, Marker: true, Versioned: r.Bucket.Versioning == ais.VersioningEnabled}, func() {})
+		if err != nil {
+			return none, err
+		}
+		return ais.DeleteResult{Version: x.Version, DeleteMarker: true, Existed: true}, nil
+	}
+	version := ais.NullVersion
+	if r.Version != nil {
+		version = *r.Version
+	}
+	tx, err := o.lead.Begin(ctx, r.Bucket.ID, r.Name)
 	if err != nil {
 		return none, err
 	}
 	defer tx.End()
-	now := t.opt.Now().UnixMilli()
-	if r.Version != nil {
-		return deleteVersion(tx, r, now)
-	}
-	if err := check(tx, &r.Condition); err != nil {
+	if err := t.begin(o); err != nil {
 		return none, err
 	}
-	if r.Bucket.Versioning == ais.VersioningOff {
-		x, err := tx.Delete(ais.NullVersion, false, now)
-		if err != nil {
-			return none, err
-		}
-		return ais.DeleteResult{Existed: x != nil}, nil
-	}
-	w, err := tx.Put(volume.Entry{ModifiedUnix: now, Marker: true, Versioned: r.Bucket.Versioning == ais.VersioningEnabled})
-	if err != nil {
+	if err := t.checkDelete(ctx, o, tx, r); err != nil {
+		t.drop(o)
 		return none, err
 	}
-	return ais.DeleteResult{Version: w.Object.Version, DeleteMarker: true, Existed: true}, nil
+	o.s.mu.Lock()
+	// Where not all is here, or something is under way, the tombstone is needed to outdo what is not seen.
+	always := !t.whole(o.s, o.copies) || len(o.s.writes) > 0 || o.s.m.Settled() != o.s.m.Version()
+	o.s.mu.Unlock()
+	p, existed, err := tx.PrepareDelete(version, always, now)
+	if err != nil || p == nil {
+		t.drop(o)
+		return ais.DeleteResult{Version: version}, err
+	}
+	if err := t.commit(ctx, o, o.lead, p); err != nil {
+		return none, err
+	}
+	if r.Version == nil {
+		return ais.DeleteResult{Existed: existed != nil || always}, nil
+	}
+	return ais.DeleteResult{Version: version, Existed: existed != nil || always, DeleteMarker: existed != nil && existed.DeleteMarker}, nil
 }
 
-func deleteVersion(tx *volume.Tx, r *ais.DeleteRequest, now int64) (ais.DeleteResult, error) {
-	if !r.Condition.IsZero() {
-		x, err := tx.Version(*r.Version)
-		if err != nil {
-			return ais.DeleteResult{}, err
-		}
-		if err := r.Condition.Check(x); err != nil {
-			return ais.DeleteResult{}, err
-		}
+// checkDelete evaluates the condition of a delete: of a version on that version.
+func (t *Target) checkDelete(ctx context.Context, o *operation, tx *volume.Tx, r *ais.DeleteRequest) error {
+	if r.Version == nil || r.Condition.IsZero() {
+		return t.check(ctx, o, tx, &r.Condition)
 	}
-	x, err := tx.Delete(*r.Version, false, now)
+	if err := t.unstuck(o); err != nil {
+		return err
+	}
+	found, err := t.look(ctx, o)
 	if err != nil {
-		return ais.DeleteResult{}, err
+		return err
 	}
-	return ais.DeleteResult{Version: *r.Version, Existed: x != nil, DeleteMarker: x != nil && x.DeleteMarker}, nil
+	if found != nil {
+		x, err := found.stat(r.Version)
+		if err != nil && !ais.IsKind(err, ais.NotFound) {
+			return err
+		}
+		return r.Condition.Check(x)
+	}
+	x, err := tx.Version(*r.Version)
+	if err != nil {
+		return err
+	}
+	return r.Condition.Check(x)
 }

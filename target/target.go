@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,37 +12,70 @@ import (
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/mountpath"
+	"github.com/seed9b016523/ais/replica"
 	"github.com/seed9b016523/ais/volume"
 )
 
 // Options makes a Target.
 type Options struct {
+	Self  ais.NodeID
 	Disks *mountpath.Set
 	// Seed is that of the cluster's slot hash.
 	Seed uint64
-	// Generation and MapVersion go into every stamp.
-	Generation uint16
-	MapVersion uint64
+	// Map is the newest cluster map known at the start.
+	Map *cmap.Map
 	// BucketOpen says whether a bucket takes writes: an error while it is being deleted, or after.
 	BucketOpen func(ais.BucketID) error
-	Volume     volume.Config
-	Logger     *slog.Logger
+	// Buckets gives all of them.
+	Buckets func() []*ais.Bucket
+	// Copies is how many copies a bucket is to have; asked while replaying, too.
+	Copies func(ais.BucketID) int
+	Peers  Peers
+	// Lease is nil while this target may answer; asked when an answer is ready. LeaseMost is the longest that
+	// any lease of the cluster may last.
+	Lease     func() error
+	LeaseMost func() time.Duration
+	// Clock goes on while the machine sleeps.
+	Clock func() ais.Instant
+	// Accuse reports a target that does not answer a write. It must not block.
+	Accuse func(ais.NodeID)
+	// Behind asks for a newer map than this target has. It must not block.
+	Behind func(ais.MapVersion)
+	// Filling says how copies are filled, and whether now.
+	Filling func() Filling
+	Volume  volume.Config
+	Logger  *slog.Logger
 	// Events gets what happens in the stores; it must not block. May be nil.
 	Events func(ais.MountpathID, volume.Event)
 	// Now gives the wall clock, for display and for ages. Nil: time.Now.
 	Now func() time.Time
 }
 
-// Target serves the objects of one machine. Open recovers it, Run serves writes until its context
-// ends. It is safe for concurrent use.
+// Target holds the objects of one machine, and its part of the copies of a cluster. Open recovers it, Run serves
+// until its context ends. It is safe for concurrent use.
 type Target struct {
 	opt    Options
 	clock  *volume.Clock
 	mounts []*mount
+	order  []*mount // those of each slot, width of them
+	width  int
 	config atomic.Pointer[volume.Config]
 	writes writeCount
 	small  sync.Pool // *[]byte of InlineMax+1 bytes: bodies on their way in
 	tiny   sync.Pool // *[]byte of tinyBody bytes
+
+	life     context.Context // of what no caller ends
+	applying sync.Mutex      // one map at a time
+	cluster  atomic.Pointer[cmap.Map]
+	slots    *slotTable
+	marks    atomic.Uint64 // counts the changes of marks
+	news     news          // a newer map, or whatever somebody may wait for
+
+	seal     sealing
+	fills    filling
+	stuck    chan *write // writes whose clients do not wait any more
+	steady   stables
+	homedNow atomic.Pointer[homed]
 }
 
 // mount is one mountpath with its store. The store is nil while it is being opened anew, and where
@@ -57,7 +91,14 @@ func Open(ctx context.Context, opt Options) (*Target, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	t := &Target{opt: opt, clock: volume.NewClock(opt.Disks.Target(), opt.Disks.Epoch(), opt.Generation, opt.MapVersion)}
+	t := &Target{opt: opt, life: context.WithoutCancel(ctx), slots: &slotTable{}, stuck: make(chan *write, stuckMax),
+		clock: volume.NewClock(opt.Disks.Target(), opt.Disks.Epoch(), uint16(opt.Map.Generation()), uint64(opt.Map.Version()))}
+	t.cluster.Store(opt.Map)
+	t.marks.Store(1)
+	t.news.init()
+	t.seal.init(opt.Clock(), opt.Map)
+	t.fills.init()
+	t.steady.init()
 	t.writes.open = make(map[ais.BucketID]int)
 	t.writes.left = sync.NewCond(&t.writes.mu)
 	t.config.Store(&opt.Volume)
@@ -73,6 +114,13 @@ func Open(ctx context.Context, opt Options) (*Target, error) {
 		wg.Go(func() { errs[i] = t.openStore(ctx, t.mounts[i], false) })
 	}
 	wg.Wait()
+	t.width = len(opt.Disks.Order(0))
+	t.order = make([]*mount, 0, ais.Slots*t.width)
+	for slot := range ais.Slots {
+		for _, at := range opt.Disks.Order(ais.Slot(slot)) {
+			t.order = append(t.order, t.mounts[at])
+		}
+	}
 	serving := 0
 	for i, m := range t.mounts {
 		if errs[i] != nil {
@@ -96,10 +144,12 @@ func Open(ctx context.Context, opt Options) (*Target, error) {
 
 func (t *Target) openStore(ctx context.Context, m *mount, rebuild bool) error {
 	config := t.config.Load()
+	cluster := t.cluster.Load()
 	st, err := volume.Open(ctx, volume.Options{
 		FS: m.path.FS, Dir: m.path.Data(), Cluster: t.opt.Disks.Cluster(), Target: t.opt.Disks.Target(), Mountpath: m.path.ID,
-		Clock: t.clock, Slot: t.slot, Copies: func(ais.BucketID) uint8 { return 1 }, Config: *config,
-		Logger: t.opt.Logger, Rebuild: rebuild, Now: func() int64 { return t.opt.Now().UnixMilli() },
+		Clock: t.clock, Slot: t.slotOf, Copies: func(b ais.BucketID) uint8 { return uint8(t.opt.Copies(b)) }, Config: *config,
+		MapVersion: ais.MapVersion(replica.MomentOf(cluster.Generation(), cluster.Version())),
+		Logger:     t.opt.Logger, Rebuild: rebuild, Now: func() int64 { return t.opt.Now().UnixMilli() },
 		Events: func(e volume.Event) {
 			if t.opt.Events != nil {
 				t.opt.Events(m.path.ID, e)
@@ -110,6 +160,7 @@ func (t *Target) openStore(ctx context.Context, m *mount, rebuild bool) error {
 		return err
 	}
 	m.store.Store(st)
+	t.marks.Add(1)
 	// SetConfig tells those stores that are there: if it came in between, this one was not.
 	if now := t.config.Load(); now != config {
 		return st.SetConfig(*now)
@@ -119,13 +170,22 @@ func (t *Target) openStore(ctx context.Context, m *mount, rebuild bool) error {
 
 // Run serves until ctx ends.
 func (t *Target) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
+	// The stores end last: what was stamped is still written.
+	stores, stopStores := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopStores()
+	var mounts sync.WaitGroup
 	for _, m := range t.mounts {
 		if m.store.Load() != nil {
-			wg.Go(func() { t.runMount(ctx, m) })
+			mounts.Go(func() { t.runMount(stores, m) })
 		}
 	}
+	var wg sync.WaitGroup
+	for _, f := range []func(context.Context){t.runSeal, t.runAsking, t.runTakeover, t.runFill, t.runStables, t.runStuck, t.runPurge} {
+		wg.Go(func() { f(ctx) })
+	}
 	wg.Wait()
+	stopStores()
+	mounts.Wait()
 	return nil
 }
 
@@ -134,13 +194,9 @@ func (t *Target) Run(ctx context.Context) error {
 func (t *Target) runMount(ctx context.Context, m *mount) {
 	for {
 		st := m.store.Load()
-		purging, stop := context.WithCancel(ctx)
-		var wg sync.WaitGroup
-		wg.Go(func() { t.purge(purging, st) })
 		err := st.Run(ctx)
-		stop()
-		wg.Wait()
 		m.store.Store(nil)
+		t.marks.Add(1)
 		if ctx.Err() != nil {
 			if err != nil {
 				t.opt.Logger.Error("closing a mountpath", "mountpath", m.path.Dir, "err", err)
@@ -150,6 +206,7 @@ func (t *Target) runMount(ctx context.Context, m *mount) {
 		if !volume.IsIndexError(err) {
 			m.path.Disable(err)
 			t.opt.Logger.Error("mountpath is out of service", "mountpath", m.path.Dir, "err", err)
+			t.news.tell()
 			return
 		}
 		t.opt.Logger.Warn("the index is broken and will be rebuilt", "mountpath", m.path.Dir, "err", err)
@@ -158,45 +215,28 @@ func (t *Target) runMount(ctx context.Context, m *mount) {
 			t.opt.Logger.Error("mountpath is out of service", "mountpath", m.path.Dir, "err", err)
 			return
 		}
+		t.distrust(m)
 		t.opt.Logger.Info("mountpath serves again with a new index", "mountpath", m.path.Dir)
+		t.news.tell()
 	}
 }
 
-// purgeEvery is how often tombstones are looked at.
-const purgeEvery = 10 * time.Second
-
-// purge lets tombstones go. With one copy on one machine a tombstone is needed by nobody once it and
-// all before it are applied: vacuum alone must see that no older record stays behind in a volume.
-func (t *Target) purge(ctx context.Context, st *volume.Store) {
-	tick := time.NewTicker(purgeEvery)
-	defer tick.Stop()
-	upTo := t.clock.Stamp()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if !st.Settled(upTo) {
+// distrust has the home take over its slots on a mountpath anew: what was under way when its store failed may be
+// on some copies only.
+func (t *Target) distrust(m *mount) {
+	for slot := range ais.Slots {
+		s := t.slots[slot].Load()
+		if s == nil || !slices.Contains(t.mountsOf(ais.Slot(slot)), m) {
 			continue
 		}
-		if st.Tombstones() > 0 {
-			if err := st.Purge(ctx, everySlot(upTo)); err != nil && ctx.Err() == nil && st.Err() == nil {
-				t.opt.Logger.Error("agreeing on a purge", "err", err)
-			}
-		}
-		upTo = t.clock.Stamp()
+		s.mu.Lock()
+		s.ready, s.looked = false, nil
+		s.mu.Unlock()
 	}
 }
 
-// everySlot gives all slots the same stamp.
-func everySlot(upTo ais.Stamp) []volume.SlotStamp {
-	l := make([]volume.SlotStamp, ais.Slots)
-	for i := range l {
-		l[i] = volume.SlotStamp{Slot: ais.Slot(i), UpTo: upTo}
-	}
-	return l
-}
+// Changed gives a channel that is closed when something may be new: the map, Sealed, WholeUnder.
+func (t *Target) Changed() <-chan struct{} { return t.news.next() }
 
 // SetConfig changes the settings of all stores.
 func (t *Target) SetConfig(c volume.Config) error {
@@ -214,14 +254,11 @@ func (t *Target) SetConfig(c volume.Config) error {
 	return nil
 }
 
-// SetMapVersion stamps what is written from now on with a newer version of the cluster map.
-func (t *Target) SetMapVersion(v uint64) { t.clock.SetMapVersion(v) }
+// Map is the map that this target goes by.
+func (t *Target) Map() *cmap.Map { return t.cluster.Load() }
 
-func (t *Target) slot(b ais.BucketID, name string) ais.Slot { return cmap.SlotOf(t.opt.Seed, b, name) }
-
-// storeOf gives the store in which a name lies.
-func (t *Target) storeOf(b ais.BucketID, name string) (*volume.Store, error) {
-	return t.mounts[t.opt.Disks.Of(t.slot(b, name))].serving()
+func (t *Target) slotOf(b ais.BucketID, name string) ais.Slot {
+	return cmap.SlotOf(t.opt.Seed, b, name)
 }
 
 func (m *mount) serving() (*volume.Store, error) {
@@ -258,61 +295,24 @@ func (t *Target) Status() []MountStatus {
 	return l
 }
 
-// writeCount counts the writes under way in each bucket.
-type writeCount struct {
-	mu   sync.Mutex
-	open map[ais.BucketID]int
-	left *sync.Cond
+// news is told to whoever waits: each time the channel is closed, and another takes its place.
+type news struct {
+	mu sync.Mutex
+	ch chan struct{}
 }
 
-// enter lets a write in if the bucket takes writes; leave must follow.
-func (t *Target) enter(b ais.BucketID) error {
-	t.writes.mu.Lock()
-	t.writes.open[b]++
-	t.writes.mu.Unlock()
-	// Asked after it is counted: either the mark of deletion is seen here, or Empty sees the count.
-	if err := t.opt.BucketOpen(b); err != nil {
-		t.leave(b)
-		return err
-	}
-	return nil
+func (n *news) init() { n.ch = make(chan struct{}) }
+
+// next gives a channel that is closed at the next news.
+func (n *news) next() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ch
 }
 
-func (t *Target) leave(b ais.BucketID) {
-	t.writes.mu.Lock()
-	defer t.writes.mu.Unlock()
-	if t.writes.open[b]--; t.writes.open[b] == 0 {
-		delete(t.writes.open, b)
-		t.writes.left.Broadcast()
-	}
-}
-
-// Empty reports whether a bucket has no object, version, delete marker or open upload. Of a bucket
-// that is marked as going it first waits for the writes that were let in before.
-func (t *Target) Empty(ctx context.Context, b *ais.Bucket) (bool, error) {
-	stop := context.AfterFunc(ctx, func() {
-		t.writes.mu.Lock()
-		defer t.writes.mu.Unlock()
-		t.writes.left.Broadcast()
-	})
-	defer stop()
-	if b.Deleting {
-		t.writes.mu.Lock()
-		for t.writes.open[b.ID] > 0 && ctx.Err() == nil {
-			t.writes.left.Wait()
-		}
-		t.writes.mu.Unlock()
-		if err := ctx.Err(); err != nil {
-			return false, ais.Errorf(ais.Canceled, "waiting for writes of bucket %s: %w", b.Name, err)
-		}
-	}
-	page, err := t.List(ctx, &ais.ListRequest{Bucket: b, Versions: true, Limit: 1})
-	if err != nil || len(page.Entries) > 0 {
-		return false, err
-	}
-	uploads, err := t.ListUploads(ctx, &ais.UploadListRequest{Bucket: b, Limit: 1})
-	if err != nil {
-		return false, err
-	}
-	return len(uploads.Uploads) == 0, nil
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	close(n.ch)
+	n.ch = make(chan struct{})
 }

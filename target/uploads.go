@@ -18,11 +18,27 @@ func (t *Target) CreateUpload(ctx context.Context, b *ais.Bucket, name string, a
 		return nil, err
 	}
 	defer t.leave(b.ID)
-	st, err := t.storeOf(b.ID, name)
+	o, err := t.operate(b, name)
 	if err != nil {
 		return nil, err
 	}
-	return st.CreateUpload(ctx, b.ID, name, a)
+	tx, err := o.lead.Begin(ctx, b.ID, name)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.End()
+	if err := t.begin(o); err != nil {
+		return nil, err
+	}
+	p, u, err := tx.PrepareUpload(a)
+	if err != nil {
+		t.drop(o)
+		return nil, err
+	}
+	if err := t.commit(ctx, o, o.lead, p); err != nil {
+		return nil, err
+	}
+	return u, nil
 }
 
 // PutPart stores one part of an open upload.
@@ -38,14 +54,20 @@ func (t *Target) PutPart(ctx context.Context, r *ais.PartRequest) (ais.PartInfo,
 		return none, err
 	}
 	defer t.leave(r.Bucket.ID)
-	st, err := t.storeOf(r.Bucket.ID, r.Name)
+	o, err := t.operate(r.Bucket, r.Name)
 	if err != nil {
 		return none, err
 	}
-	if _, err := st.Upload(r.Bucket.ID, r.Name, r.Upload); err != nil {
+	if err := t.orders(o); err != nil {
 		return none, err
 	}
-	p, err := t.read(ctx, st, r.Bucket.ID, r.Name, r.Body, r.Size, true)
+	if _, err := t.look(ctx, o); err != nil {
+		return none, err
+	}
+	if _, err := o.lead.Upload(r.Bucket.ID, r.Name, r.Upload); err != nil {
+		return none, err
+	}
+	p, err := t.read(ctx, o, r.Body, r.Size, true)
 	if err != nil {
 		return none, err
 	}
@@ -54,20 +76,40 @@ func (t *Target) PutPart(ctx context.Context, r *ais.PartRequest) (ais.PartInfo,
 	if err != nil {
 		return none, err
 	}
-	return st.PutPart(ctx, r.Bucket.ID, r.Name, r.Upload, r.Number, p.staged, tag, sum)
+	tx, err := o.lead.Begin(ctx, r.Bucket.ID, r.Name)
+	if err != nil {
+		return none, err
+	}
+	defer tx.End()
+	if err := t.begin(o); err != nil {
+		return none, err
+	}
+	pending, info, err := tx.PreparePart(r.Upload, r.Number, p.staged, tag, sum)
+	if err != nil {
+		t.drop(o)
+		return none, err
+	}
+	p.taken()
+	if err := t.commit(ctx, o, o.lead, pending); err != nil {
+		return none, err
+	}
+	return info, nil
 }
 
 // ListParts gives the parts of an open upload with numbers above after.
-func (t *Target) ListParts(_ context.Context, b *ais.Bucket, name string, id ais.WriteID, after, limit int) (*ais.PartPage, error) {
-	st, err := t.storeOf(b.ID, name)
+func (t *Target) ListParts(ctx context.Context, b *ais.Bucket, name string, id ais.WriteID, after, limit int) (*ais.PartPage, error) {
+	o, err := t.operate(b, name)
 	if err != nil {
 		return nil, err
 	}
-	u, err := st.Upload(b.ID, name, id)
+	if _, err := t.answer(ctx, o); err != nil {
+		return nil, err
+	}
+	u, err := o.lead.Upload(b.ID, name, id)
 	if err != nil {
 		return nil, err
 	}
-	parts, more, err := st.Parts(b.ID, name, id, after, limit)
+	parts, more, err := o.lead.Parts(b.ID, name, id, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -78,18 +120,45 @@ func (t *Target) ListParts(_ context.Context, b *ais.Bucket, name string, id ais
 	return page, nil
 }
 
+// closing holds a name for the end of one of its uploads: all that copies know of the upload is here.
+func (t *Target) closing(ctx context.Context, o *operation) (*volume.Tx, error) {
+	tx, err := o.lead.Begin(ctx, o.bucket.ID, o.name)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.begin(o); err != nil {
+		tx.End()
+		return nil, err
+	}
+	err = t.unstuck(o)
+	if err == nil {
+		_, err = t.look(ctx, o)
+	}
+	if err != nil {
+		t.drop(o)
+		tx.End()
+		return nil, err
+	}
+	return tx, nil
+}
+
 // Abort closes an upload and gives up its parts.
 func (t *Target) Abort(ctx context.Context, b *ais.Bucket, name string, id ais.WriteID) error {
-	st, err := t.storeOf(b.ID, name)
+	o, err := t.operate(b, name)
 	if err != nil {
 		return err
 	}
-	tx, err := st.Begin(ctx, b.ID, name)
+	tx, err := t.closing(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer tx.End()
-	return tx.Abort(ctx, id)
+	p, err := tx.PrepareAbort(ctx, id)
+	if err != nil {
+		t.drop(o)
+		return err
+	}
+	return t.commit(ctx, o, o.lead, p)
 }
 
 // Complete joins the parts of an upload into an object: one record, and the parts that it does not
@@ -99,23 +168,38 @@ func (t *Target) Complete(ctx context.Context, r *ais.CompleteRequest) (*ais.Obj
 		return nil, err
 	}
 	defer t.leave(r.Bucket.ID)
-	st, err := t.storeOf(r.Bucket.ID, r.Name)
+	o, err := t.operate(r.Bucket, r.Name)
 	if err != nil {
 		return nil, err
 	}
-	tx, err := st.Begin(ctx, r.Bucket.ID, r.Name)
+	tx, err := t.closing(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	defer tx.End()
 	c, err := tx.BeginCompletion(ctx, r.Upload)
 	if err != nil {
+		t.drop(o)
 		return nil, err
 	}
 	defer c.End()
 	if c.Done != nil {
+		t.drop(o)
 		return c.Done, nil
 	}
+	p, err := t.complete(ctx, o, tx, c, r)
+	if err != nil {
+		t.drop(o)
+		return nil, err
+	}
+	if err := t.commit(ctx, o, o.lead, p); err != nil {
+		return nil, err
+	}
+	return p.Object, nil
+}
+
+// complete forms the record of a completion.
+func (t *Target) complete(ctx context.Context, o *operation, tx *volume.Tx, c *volume.Completion, r *ais.CompleteRequest) (*volume.Pending, error) {
 	infos, parts, err := chosen(c, r.Parts)
 	if err != nil {
 		return nil, err
@@ -124,15 +208,11 @@ func (t *Target) Complete(ctx context.Context, r *ais.CompleteRequest) (*ais.Obj
 	if err != nil {
 		return nil, err
 	}
-	if err := check(tx, &r.Condition); err != nil {
+	if err := t.check(ctx, o, tx, &r.Condition); err != nil {
 		return nil, err
 	}
-	w, err := tx.Put(volume.Entry{Attributes: attributes, ModifiedUnix: t.opt.Now().UnixMilli(), Parts: parts, Upload: r.Upload,
+	return tx.Prepare(volume.Entry{Attributes: attributes, ModifiedUnix: t.opt.Now().UnixMilli(), Parts: parts, Upload: r.Upload,
 		Versioned: r.Bucket.Versioning == ais.VersioningEnabled})
-	if err != nil {
-		return nil, err
-	}
-	return w.Object, nil
 }
 
 // chosen looks up the parts that a completion names, and holds the client's view of them to what is

@@ -84,7 +84,6 @@ func (t *slotTable) landed(k slotKey, s ais.Stamp) {
 	}
 	if st.home.Less(to) {
 		st.home = to
-		t.raise(st, to)
 	}
 }
 
@@ -117,7 +116,8 @@ func (s *Store) SetStable(slot ais.Slot, copies uint8, v ais.Stamp) {
 	t.raise(t.state(slotKey{slot, copies}), v)
 }
 
-// Stable is the newest that SetStable was told, or HomeStable if that is newer.
+// Stable is the newest that SetStable was told. What was stamped here is not stable because it has landed: the
+// rest of its group may not have it.
 func (s *Store) Stable(slot ais.Slot, copies uint8) ais.Stamp {
 	return s.slots.get(slotKey{slot, copies}).Stable
 }

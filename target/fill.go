@@ -1,0 +1,614 @@
+package target
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
+	"github.com/seed9b016523/ais/replica"
+	"github.com/seed9b016523/ais/volume"
+)
+
+// Rhythm of fills.
+const (
+	fillAgain   = 200 * time.Millisecond // what could not be filled is tried again
+	marksEvery  = 256                    // slots that are marked whole by one record
+	fillStates  = 4096                   // slots that one question compares
+	fillWorkers = 4                      // slots filled side by side, for each unit of rebalance.multiplier
+)
+
+// runFill fills what this target lacks, whenever there is something.
+func (t *Target) runFill(ctx context.Context) {
+	for ctx.Err() == nil {
+		changed := t.news.next()
+		wait := time.Duration(0)
+		m := t.cluster.Load()
+		lacking := t.lackingSlots(m)
+		switch {
+		case lacking == nil:
+			wait = fillAgain // the map is changing
+		case lacking.Count() == 0:
+			t.fills.complete(m, t.opt.Now())
+			if t.Sealed() >= m.Version() && t.fills.setWhole(m.Version()) {
+				t.news.tell()
+			}
+		case t.opt.Filling().Enabled || t.trivial(m):
+			t.fillAll(ctx, m, lacking)
+			wait = fillAgain
+		default:
+			t.fills.stopped(m, t.opt.Filling(), t.opt.Now())
+			wait = fillAgain
+		}
+		if wait == 0 {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		t.pause(ctx, wait)
+	}
+}
+
+// trivial reports whether there is nobody from whom anything could be filled: a first target.
+func (t *Target) trivial(m *cmap.Map) bool { return len(m.Targets()) <= 1 }
+
+// WholeUnder is the newest map under which everything that this target is to hold is here; 0 if there is none.
+func (t *Target) WholeUnder() ais.MapVersion { return t.fills.whole() }
+
+// lackingSlots are those that are not whole here as far as this target is to hold them; nil if the map changes
+// meanwhile.
+func (t *Target) lackingSlots(m *cmap.Map) *ais.SlotSet {
+	out := &ais.SlotSet{}
+	most := t.copiesMost()
+	for i := range ais.Slots {
+		s := t.slots.at(ais.Slot(i))
+		s.mu.Lock()
+		t.refresh(s)
+		if s.m != m {
+			s.mu.Unlock()
+			return nil
+		}
+		if t.lacks(s, most) {
+			out.Add(s.slot)
+		}
+		s.mu.Unlock()
+	}
+	return out
+}
+
+// lacks reports whether anything of a slot is missing that this target is to hold. s.mu is held, and the slot fresh.
+func (t *Target) lacks(s *slotState, most int) bool {
+	index := t.index(s)
+	if index >= most {
+		return false
+	}
+	if !t.whole(s, index+1) {
+		return true
+	}
+	if t.width == 1 {
+		return false
+	}
+	for j, m := range t.locals(s.m, s.slot, most) {
+		if st := m.store.Load(); st != nil && t.mountReach(s.m, s.ranks, s.slot, j, st) > t.placeOn(s, j) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *Target) mountReach(m *cmap.Map, ranks []cmap.Group, slot ais.Slot, j int, st *volume.Store) int {
+	return replica.Reach(m, ranks, copyOn(st, slot), t.placeOf(ranks, j))
+}
+
+// placeOn is the place of local copy j among the copies of a slot now. s.mu is held.
+func (t *Target) placeOn(s *slotState, j int) int {
+	if j == 0 {
+		return t.index(s)
+	}
+	return t.localPlace(s.m, s.slot, j)
+}
+
+// fillAll fills slots under one map: those that need nothing first, then side by side.
+func (t *Target) fillAll(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	done := make(chan struct{})
+	defer close(done)
+	watch.Go(func() { // a newer map ends the fill
+		for {
+			changed := t.news.next()
+			if now := t.cluster.Load(); now.Version() != m.Version() || now.Generation() != m.Generation() {
+				cancel()
+				return
+			}
+			select {
+			case <-changed:
+			case <-done:
+				return
+			}
+		}
+	})
+	t.fills.begin(m, lacking.Count(), t.opt.Now())
+	marks := &marking{t: t, m: m}
+	defer marks.flush(ctx)
+	rest := t.compare(ctx, m, lacking, marks)
+	marks.flush(ctx)
+	sideBySide(ctx, fillWorkers*max(1, t.opt.Filling().Multiplier), rest, func(ctx context.Context, slot ais.Slot) error {
+		if f := t.opt.Filling(); !f.Enabled && !t.trivial(m) {
+			cancel()
+			return nil
+		}
+		if err := t.fillSlot(ctx, m, slot); err != nil {
+			if ctx.Err() == nil {
+				t.fills.failed(err)
+				t.opt.Logger.Debug("a slot is not filled yet", "slot", slot, "map", m.Version(), "err", err)
+			}
+			return nil // the others go on
+		}
+		marks.add(ctx, slot)
+		return nil
+	})
+}
+
+// compare finds the slots for which there is nothing to fetch: nobody else held them, or a whole copy holds the
+// same. The others it gives back.
+func (t *Target) compare(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet, marks *marking) (rest []ais.Slot) {
+	most := t.copiesMost()
+	byNode := map[ais.NodeID]*ais.SlotSet{}
+	for slot := range lacking.All() {
+		st := replica.Stand(m, slot, most)
+		q := replica.NewInquiry(st)
+		q.Answer(t.opt.Self, t.ownWords(st, t.mountsOf(slot)[:1]))
+		if q.Final() && t.width == 1 {
+			marks.add(ctx, slot)
+			continue
+		}
+		asked := false
+		for _, id := range st.Group() {
+			if id == t.opt.Self || st.Home() != t.opt.Self && st.Home() != id {
+				continue // who is not the home asks the home alone
+			}
+			if byNode[id] == nil {
+				byNode[id] = &ais.SlotSet{}
+			}
+			byNode[id].Add(slot)
+			asked = true
+		}
+		if !asked {
+			rest = append(rest, slot)
+		}
+	}
+	for id, slots := range byNode {
+		same := t.compareWith(ctx, m, id, slots)
+		for slot := range slots.All() {
+			if same.Has(slot) && lacking.Has(slot) {
+				marks.add(ctx, slot)
+				lacking.Remove(slot)
+			}
+		}
+	}
+	for _, slots := range byNode {
+		for slot := range slots.All() {
+			if lacking.Has(slot) {
+				rest = append(rest, slot)
+				lacking.Remove(slot)
+			}
+		}
+	}
+	slices.Sort(rest)
+	return rest
+}
+
+// compareWith gives the slots of which another copy is whole and holds the same.
+func (t *Target) compareWith(ctx context.Context, m *cmap.Map, id ais.NodeID, slots *ais.SlotSet) *ais.SlotSet {
+	same := &ais.SlotSet{}
+	most := t.copiesMost()
+	var list []ais.Slot
+	for slot := range slots.All() {
+		list = append(list, slot)
+	}
+	for part := range slices.Chunk(list, fillStates) {
+		asked := &ais.SlotSet{}
+		for _, slot := range part {
+			asked.Add(slot)
+		}
+		call, cancel := context.WithTimeout(ctx, statePatience)
+		reply, err := t.opt.Peers.States(call, id, &replica.States{Map: m.Version(), Slots: asked})
+		cancel()
+		if err != nil || reply.Map != m.Version() {
+			return same
+		}
+		theirs := map[ais.Slot]map[int]replica.SlotState{}
+		for _, st := range reply.States {
+			if theirs[st.Slot] == nil {
+				theirs[st.Slot] = map[int]replica.SlotState{}
+			}
+			theirs[st.Slot][int(st.Copies)] = st
+		}
+		for _, slot := range part {
+			if !reply.Lacking.Has(slot) && t.holdsSame(m, slot, most, theirs[slot]) {
+				same.Add(slot)
+			}
+		}
+	}
+	return same
+}
+
+// holdsSame reports whether each local copy holds of a slot what another does, for the counts of copies that it is
+// to hold.
+func (t *Target) holdsSame(m *cmap.Map, slot ais.Slot, most int, theirs map[int]replica.SlotState) bool {
+	s := t.slots.at(slot)
+	s.mu.Lock()
+	t.refresh(s)
+	index := t.index(s)
+	s.mu.Unlock()
+	for class := index + 1; class <= most; class++ {
+		for _, mount := range t.locals(m, slot, class) {
+			st := mount.store.Load()
+			if st == nil {
+				return false
+			}
+			if d := st.SlotDigest(slot, uint8(class)); d.Sum != theirs[class].Sum || d.Count != theirs[class].Count {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// marking gathers slots that have become whole.
+type marking struct {
+	t     *Target
+	m     *cmap.Map
+	mu    sync.Mutex
+	slots ais.SlotSet
+	n     int
+}
+
+func (k *marking) add(ctx context.Context, slot ais.Slot) {
+	k.mu.Lock()
+	k.slots.Add(slot)
+	k.n++
+	full := k.n%marksEvery == 0 && k.n < 4*marksEvery || k.n%(16*marksEvery) == 0
+	k.mu.Unlock()
+	if full {
+		k.flush(ctx)
+	}
+}
+
+// flush writes the marks. Whatever is marked is durable here, as of the map.
+func (k *marking) flush(ctx context.Context) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.slots.Count() == 0 {
+		return
+	}
+	t := k.t
+	most := t.copiesMost()
+	type markOn struct {
+		mount *mount
+		above int
+	}
+	sets := map[markOn]*ais.SlotSet{}
+	for slot := range k.slots.All() {
+		index := replica.PlaceOf(t.opt.Self)(cmap.Group{Nodes: k.m.Group(slot, ais.CopiesMax)})
+		for j, mount := range t.locals(k.m, slot, most) {
+			above := index
+			if j > 0 {
+				above = t.localPlace(k.m, slot, j)
+			}
+			key := markOn{mount, above}
+			if sets[key] == nil {
+				sets[key] = &ais.SlotSet{}
+			}
+			sets[key].Add(slot)
+		}
+	}
+	moment := ais.MapVersion(replica.MomentOf(k.m.Generation(), k.m.Version()))
+	for key, slots := range sets {
+		st, err := key.mount.serving()
+		if err == nil {
+			err = st.SetMarks(context.WithoutCancel(ctx), volume.Mark{Version: moment, Above: uint8(key.above)}, slots)
+		}
+		if err != nil {
+			t.opt.Logger.Warn("slots that are whole are not marked", "mountpath", key.mount.path.Dir, "err", err)
+		}
+	}
+	t.fills.done(k.slots.Count())
+	k.slots, k.n = ais.SlotSet{}, 0
+	t.marks.Add(1)
+}
+
+// fillSlot brings here all of a slot that this target is to hold and lacks.
+func (t *Target) fillSlot(ctx context.Context, m *cmap.Map, slot ais.Slot) error {
+	s := t.slots.at(slot)
+	s.mu.Lock()
+	t.refresh(s)
+	fresh := s.m == m
+	index := t.index(s)
+	s.mu.Unlock()
+	if !fresh {
+		return ais.Errorf(ais.StaleMap, "there is a newer map")
+	}
+	for class := index + 1; class <= t.copiesMost(); class++ {
+		s.mu.Lock()
+		whole := t.whole(s, class)
+		tn := s.tenure(class)
+		s.mu.Unlock()
+		f := slotFill{t: t, s: s, m: m, tn: tn, st: tn.st, class: class, mounts: t.locals(m, slot, class)}
+		var err error
+		switch {
+		case whole:
+		case f.st.Home() == t.opt.Self:
+			err = f.fromWitnesses(ctx)
+		default:
+			err = f.fromHome(ctx)
+		}
+		if err == nil {
+			err = f.acrossMounts(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slotFill is the fill of one slot, for one count of copies.
+type slotFill struct {
+	t      *Target
+	s      *slotState
+	m      *cmap.Map
+	tn     *tenure
+	st     *replica.Standing
+	class  int
+	mounts []*mount
+
+	after ais.Stamp // all up to it is here
+	have  map[itemKey]*replica.Item
+	seen  map[itemKey]ais.Stamp
+	first replica.Word // of the source: what all its pages allow
+}
+
+// begin finds what is here. A copy that was whole once has all up to what was stable then.
+func (f *slotFill) begin() error {
+	f.have, f.seen = map[itemKey]*replica.Item{}, map[itemKey]ais.Stamp{}
+	for i, m := range f.mounts {
+		st, err := m.serving()
+		if err != nil {
+			return err
+		}
+		var stable ais.Stamp
+		if mark, ok := st.Mark(f.s.slot); ok && f.class > int(mark.Above) && replica.Moment(mark.Version).Generation() == f.m.Generation() {
+			stable = st.Stable(f.s.slot, uint8(f.class))
+		}
+		if i == 0 || stable.Less(f.after) {
+			f.after = stable
+		}
+	}
+	for _, m := range f.mounts {
+		st, err := m.serving()
+		if err != nil {
+			return err
+		}
+		if err := logAfter(st, f.s.slot, f.class, f.after, f.have); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scan fetches from a source all that is newer there. ok says whether its word may be counted.
+func (f *slotFill) scan(ctx context.Context, from ais.NodeID) error {
+	after := f.after
+	for page := 0; ; page++ {
+		reply, err := f.t.opt.Peers.Scan(ctx, from, &replica.Scan{Map: f.m.Version(), Slot: f.s.slot, Copies: uint8(f.class), After: after, Limit: replica.ScanMax})
+		if err != nil {
+			return err
+		}
+		if reply.Word.Map != f.m.Version() || reply.Word.Cut != f.st.Map.Cut() {
+			return ais.Errorf(ais.StaleMap, "node %s goes by map %d, cut at %d", from, reply.Word.Map, reply.Word.Cut)
+		}
+		if page == 0 {
+			f.first = reply.Word
+		} else { // a word counts if it was good on every page
+			f.first.Whole, f.first.Home = f.first.Whole && reply.Word.Whole, f.first.Home && reply.Word.Home
+			for i := range f.first.Groups {
+				f.first.Groups[i] = f.first.Groups[i] && i < len(reply.Word.Groups) && reply.Word.Groups[i]
+			}
+		}
+		f.first.Pending = append(f.first.Pending, reply.Word.Pending...)
+		var lack []replica.Item
+		for i := range reply.Items {
+			it := &reply.Items[i]
+			k := keyOf(it)
+			f.seen[k] = it.Modified
+			if old, ok := f.have[k]; !ok || old.Modified.Less(it.Modified) {
+				lack = append(lack, *it)
+				f.have[k] = it
+			}
+		}
+		began := time.Now()
+		g, err := f.t.pull(ctx, from, f.s.slot, lack, f.mounts)
+		f.t.fills.received(g, time.Since(began))
+		if err != nil {
+			return err
+		}
+		if !reply.More || len(reply.Items) == 0 {
+			return nil
+		}
+		after = reply.Items[len(reply.Items)-1].Modified
+	}
+}
+
+// fromHome fills a copy that is not the home's from the home, once that is whole. What is here above what was
+// stable, and the home neither has nor is about to have, was never acknowledged: it goes.
+func (f *slotFill) fromHome(ctx context.Context) error {
+	home := f.st.Home()
+	if home == 0 {
+		return ais.Errorf(ais.Unavailable, "slot %d has no home", f.s.slot)
+	}
+	if err := f.begin(); err != nil {
+		return err
+	}
+	if err := f.scan(ctx, home); err != nil {
+		return err
+	}
+	if !f.first.Whole || !f.first.Home {
+		return ais.Errorf(ais.Unavailable, "the home of slot %d, node %s, is not whole yet", f.s.slot, home)
+	}
+	if err := f.dropExtra(ctx, home, func(*replica.Item) bool { return true }); err != nil {
+		return err
+	}
+	f.t.setStable(f.mounts, f.s.slot, uint8(f.class), f.first.Stable)
+	return nil
+}
+
+// dropExtra takes out what is here and a whole copy does not have.
+func (f *slotFill) dropExtra(ctx context.Context, from ais.NodeID, doubtful func(*replica.Item) bool) error {
+	for k, it := range f.have {
+		if !f.seen[k].Less(it.Modified) || slices.Contains(f.first.Pending, it.Modified) || !doubtful(it) {
+			continue
+		}
+		// It may have come since the scan: the answer below is newer than what was read here.
+		held, err := f.t.opt.Peers.Look(ctx, from, &replica.Look{Map: f.m.Version(), Slot: f.s.slot, Copies: uint8(f.class), Bucket: it.Bucket, Name: it.Name})
+		if err != nil {
+			return err
+		}
+		if held.Word.Map != f.m.Version() || !held.Word.Whole {
+			return ais.Errorf(ais.Unavailable, "node %s is not whole any more", from)
+		}
+		known := slices.Contains(held.Word.Pending, it.Modified) || slices.ContainsFunc(held.Items, func(x replica.Item) bool {
+			return keyOf(&x) == k && !x.Modified.Less(it.Modified)
+		})
+		if known {
+			continue
+		}
+		if err := f.t.dropName(ctx, from, f.s.slot, f.mounts, it.Bucket, it.Name, it.Modified, held.Items); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fromWitnesses fills the home's copy: from a whole one, or else from one witness of each group. What may not be on
+// every copy it puts there.
+func (f *slotFill) fromWitnesses(ctx context.Context) error {
+	if err := f.begin(); err != nil {
+		return err
+	}
+	q := replica.NewInquiry(f.st)
+	q.Answer(f.t.opt.Self, f.t.ownWords(f.st, f.mounts))
+	f.s.mu.Lock()
+	since := f.s.since
+	ready := f.s.ready
+	f.s.mu.Unlock()
+	if !ready {
+		return ais.Errorf(ais.Unavailable, "slot %d is being taken over", f.s.slot)
+	}
+	l := looking{t: f.t, since: since}
+	asked := map[ais.NodeID]bool{}
+	stable, whole := map[itemKey]bool{}, ais.NodeID(0)
+	var last error
+	for !q.Final() {
+		next := ais.NodeID(0)
+		for _, id := range q.Ask(f.t.opt.Self) {
+			if !asked[id] {
+				next = id
+				break
+			}
+		}
+		if next == 0 {
+			if last == nil {
+				last = ais.Errorf(ais.Unavailable, "nobody knows all of it")
+			}
+			return ais.Errorf(ais.Unavailable, "slot %d cannot be filled: %w", f.s.slot, last)
+		}
+		asked[next] = true
+		f.first = replica.Word{}
+		if err := f.scan(ctx, next); err != nil {
+			last = err
+			continue
+		}
+		q.Answer(next, f.first.Groups)
+		for k, at := range f.seen {
+			stable[k] = stable[k] || !f.first.Stable.Less(at)
+		}
+		if f.first.Whole {
+			whole = next
+			break
+		}
+	}
+	if whole != 0 {
+		if err := f.dropExtra(ctx, whole, func(it *replica.Item) bool { return !l.ownTenure(it) }); err != nil {
+			return err
+		}
+	}
+	for k, it := range f.have {
+		if stable[k] || l.ownTenure(it) {
+			continue
+		}
+		if whole != 0 {
+			if err := f.t.spread(ctx, f.s.slot, f.tn, f.mounts, it); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := f.t.writeAnew(ctx, f.s, f.tn, f.mounts, it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// acrossMounts brings what one mountpath of this target has to the others that are to hold it, too.
+func (f *slotFill) acrossMounts(ctx context.Context) error {
+	if len(f.mounts) < 2 {
+		return nil
+	}
+	lead, err := f.t.leadOf(f.m, f.s.slot, f.class)
+	if err != nil {
+		return err
+	}
+	var items map[itemKey]*replica.Item
+	for _, m := range f.mounts {
+		st, err := m.serving()
+		if err != nil {
+			return err
+		}
+		a, b := lead.SlotDigest(f.s.slot, uint8(f.class)), st.SlotDigest(f.s.slot, uint8(f.class))
+		if st == lead || a.Sum == b.Sum && a.Count == b.Count {
+			continue
+		}
+		if items == nil {
+			items = map[itemKey]*replica.Item{}
+			if err := logAfter(lead, f.s.slot, f.class, ais.Stamp{}, items); err != nil {
+				return err
+			}
+		}
+		for _, it := range items {
+			rs, err := lead.ReadItem(ctx, volumeItem(it))
+			if err != nil {
+				return err
+			}
+			if len(rs) == 0 {
+				continue
+			}
+			records := make([]replica.Record, len(rs))
+			for i, r := range rs {
+				records[i] = r
+			}
+			if err := f.t.copyAcross(ctx, lead, st, records); err != nil {
+				return err
+			}
+		}
+		st.SetStable(f.s.slot, uint8(f.class), lead.Stable(f.s.slot, uint8(f.class)))
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package target
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/replica"
+	"github.com/seed9b016523/ais/volume"
+)
+
+// stables are the slots whose stable stamp the other copies do not know yet.
+type stables struct {
+	mu    sync.Mutex
+	moves map[slotClass]struct{}
+}
+
+type slotClass struct {
+	slot   ais.Slot
+	copies int
+}
+
+func (s *stables) init() { s.moves = map[slotClass]struct{}{} }
+
+// moved notes that a write of a slot is on the whole group.
+func (s *stables) moved(slot ais.Slot, copies int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.moves[slotClass{slot, copies}] = struct{}{}
+}
+
+func (s *stables) take() map[slotClass]struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.moves
+	s.moves = map[slotClass]struct{}{}
+	return m
+}
+
+// stableAtHome is how far a slot is on its whole group, as the home knows: nothing if the copy here is not whole.
+// s.mu is held.
+func (t *Target) stableAtHome(lead *volume.Store, slot ais.Slot, copies int) ais.Stamp {
+	s := t.slots.at(slot)
+	if home, _ := s.home(); home != t.opt.Self || !s.ready || !t.whole(s, copies) {
+		return ais.Stamp{}
+	}
+	return lead.HomeStable(slot, uint8(copies))
+}
+
+// stableEvery is how often copies are told what no write has told them.
+const stableEvery = time.Second
+
+// runStables tells the copies how far the slots of this home are stable.
+func (t *Target) runStables(ctx context.Context) {
+	tick := time.NewTicker(stableEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		t.tellStables()
+	}
+}
+
+func (t *Target) tellStables() {
+	byNode := map[ais.NodeID]*replica.Stable{}
+	for k := range t.steady.take() {
+		s := t.slots.at(k.slot)
+		s.mu.Lock()
+		t.refresh(s)
+		tn := s.tenure(k.copies)
+		mounts := t.locals(s.m, k.slot, k.copies)
+		lead, err := t.leadOf(s.m, k.slot, k.copies)
+		if err != nil {
+			s.mu.Unlock()
+			continue
+		}
+		v := t.stableAtHome(lead, k.slot, k.copies)
+		s.mu.Unlock()
+		if v.IsZero() {
+			continue
+		}
+		t.setStable(mounts, k.slot, uint8(k.copies), v)
+		for _, id := range tn.st.Group() {
+			if id == t.opt.Self {
+				continue
+			}
+			if byNode[id] == nil {
+				byNode[id] = &replica.Stable{}
+			}
+			byNode[id].Slots = append(byNode[id].Slots, replica.SlotStamp{Slot: k.slot, Copies: uint8(k.copies), Epoch: tn.st.Epoch(), Stamp: v})
+		}
+	}
+	for id, l := range byNode {
+		t.opt.Peers.Stable(id, l)
+	}
+}
+
+// Rhythm of purges. What is purged was stable at least one round before: a message that was under way then has
+// arrived, or its connection is gone.
+const purgeEvery = 60 * time.Second
+
+// runPurge lets tombstones go. They are needed by nobody once every copy is whole and has them, and nobody else
+// holds anything of the slot: the map is settled.
+func (t *Target) runPurge(ctx context.Context) {
+	tick := time.NewTicker(purgeEvery)
+	defer tick.Stop()
+	before := map[slotClass]ais.Stamp{}
+	var under ais.MapVersion
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		m := t.cluster.Load()
+		if m.Settled() != m.Version() || t.WholeUnder() != m.Version() || t.opt.Lease() != nil {
+			clear(before)
+			continue
+		}
+		if under == m.Version() {
+			t.purge(ctx, before)
+		}
+		under = m.Version()
+		clear(before)
+		for _, mount := range t.mounts {
+			if st := mount.store.Load(); st != nil {
+				for _, h := range st.HeldSlots() {
+					k := slotClass{h.Slot, int(h.Copies)}
+					if v := st.Stable(h.Slot, h.Copies); before[k].IsZero() || v.Less(before[k]) {
+						before[k] = v
+					}
+				}
+			}
+		}
+	}
+}
+
+func (t *Target) purge(ctx context.Context, upTo map[slotClass]ais.Stamp) {
+	for _, mount := range t.mounts {
+		st := mount.store.Load()
+		if st == nil || st.Tombstones() == 0 {
+			continue
+		}
+		least := map[ais.Slot]ais.Stamp{} // of all counts of copies
+		for k, v := range upTo {
+			if old, ok := least[k.slot]; !ok || v.Less(old) {
+				least[k.slot] = v
+			}
+		}
+		var list []volume.SlotStamp
+		for slot, v := range least {
+			if !v.IsZero() {
+				list = append(list, volume.SlotStamp{Slot: slot, UpTo: v})
+			}
+		}
+		if len(list) == 0 {
+			continue
+		}
+		if err := st.Purge(ctx, list); err != nil && ctx.Err() == nil && st.Err() == nil {
+			t.opt.Logger.Error("agreeing on a purge", "err", err)
+		}
+	}
+}
