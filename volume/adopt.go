@@ -133,6 +133,9 @@ func (s *Store) wireOp(b []byte) (*op, error) {
 	if slot := s.opt.Slot(rec.Bucket, name); slot != rec.Slot {
 		return nil, ais.Errorf(ais.Invalid, "a record of %q says slot %d, here that is slot %d", name, rec.Slot, slot)
 	}
+	if err := s.clear(rec.Slot); err != nil {
+		return nil, err
+	}
 	o := &op{rec: rec, copies: s.opt.Copies(rec.Bucket), adopted: true}
 	if o.meta, err = format.DecodeMeta(rec.Meta); err != nil {
 		return nil, err

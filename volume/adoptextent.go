@@ -68,6 +68,9 @@ func (s *Store) AdoptExtent(ctx context.Context, write ais.WriteID, record []byt
 		return err
 	}
 	defer s.leave()
+	if err := s.clear(rec.Slot); err != nil {
+		return err
+	}
 	a := s.lockAdopted(write)
 	defer s.unlockAdopted(a)
 	if s.isDead(s.writes.firstOf(write)) {

@@ -115,7 +115,7 @@ func (b *batch) applyUpload(r *format.Record, m *format.Meta, p place, copies ui
 		return nil
 	}
 	u = uploadRow{State: uploadOpen, Copies: copies, Bucket: r.Bucket, Name: string(r.Key), Slot: r.Slot,
-		Modified: r.Modified, Place: p, Unix: m.ModifiedUnix, Shadows: u.Shadows}
+		Modified: r.Modified, Place: p, LSN: r.LSN, Unix: m.ModifiedUnix, Shadows: u.Shadows}
 	b.putUpload(id, &u)
 	b.key = uploadKey(b.key[:0], u.Bucket, u.Name, id)
 	b.val = b.val[:0]
@@ -149,7 +149,7 @@ func (b *batch) applyPart(r *format.Record, m *format.Meta, p place, copies uint
 		}
 		return ais.NounErrorf(ais.NotFound, ais.NounUpload, "upload %s is closed", id)
 	}
-	x := partRow{Modified: r.Modified, Place: p, PayloadHash: r.PayloadHash, Size: int64(r.Logical),
+	x := partRow{Modified: r.Modified, Place: p, LSN: r.LSN, PayloadHash: r.PayloadHash, Size: int64(r.Logical),
 		Unix: m.ModifiedUnix, ETag: m.Attributes.ETag, Checksum: m.Attributes.Checksum, Write: r.Write}
 	old, had, err := b.s.partAt(b.r, id, m.PartNumber)
 	if err != nil {
@@ -298,7 +298,7 @@ func (b *batch) applyUploadTomb(r *format.Record, m *format.Meta, p place, copie
 		b.key = logKey(b.key[:0], u.Slot, u.Copies, u.Modified)
 		b.del()
 	}
-	u.State, u.Place, u.Modified, u.Unix = state, p, r.Modified, m.ModifiedUnix
+	u.State, u.Place, u.LSN, u.Modified, u.Unix = state, p, r.LSN, r.Modified, m.ModifiedUnix
 	b.putUpload(id, &u)
 	b.enlive(p, true, r.Modified)
 	b.key = closedKey(b.key[:0], u.Bucket, u.Name, id)

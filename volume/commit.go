@@ -23,6 +23,7 @@ const unitsAtOnce = 64
 // runCommitter is the committer's goroutine: the only one that changes the index while the store
 // runs. It ends when stop is closed and nothing is left to do.
 func (s *Store) runCommitter(stop <-chan struct{}) {
+	s.drops.committing()
 	b := s.newBatch(false)
 	defer b.close()
 	var ops []*op
@@ -74,6 +75,9 @@ func (s *Store) commitOps(b *batch, ops []*op) {
 	if s.mustSeeItself(ops) {
 		b = s.newBatch(true)
 		defer b.close()
+	}
+	if err == nil {
+		err = s.clearFor(ops)
 	}
 	if err == nil {
 		b.reset()
@@ -194,6 +198,11 @@ func (b *batch) applyOp(o *op) error {
 // apply is the one way in which a record enters the index, live or replayed. payload is needed of
 // SYSTEM records only; writes of COMMITs.
 func (b *batch) apply(r *format.Record, m *format.Meta, payload []byte, p place, copies uint8, writes []writeOf) error {
+	if r.Type != format.TypeSystem && b.s.drops.has(r.Slot) {
+		if err := b.dropWhole(r.Slot); err != nil { // a batch that sees itself: clearFor saw to the others
+			return err
+		}
+	}
 	switch r.Type {
 	case format.TypePut, format.TypeCommit:
 		e := newRow(r, m, p, copies)

@@ -13,6 +13,11 @@ import (
 // audit holds an index to the volumes: accounts, digests, shadows, and that every extent has an owner.
 // Nothing may be written meanwhile.
 func audit(s *Store) error {
+	for slot, ok := s.drops.first(); ok; slot, ok = s.drops.first() {
+		if err := s.clear(slot); err != nil {
+			return err
+		}
+	}
 	if err := s.checkAccount(); err != nil {
 		return fmt.Errorf("account: %w", err)
 	}
@@ -208,7 +213,7 @@ func countRecords(s *Store) (map[subject]int, error) {
 		_, err := f.scan(max(headerEnd, row.VacuumTo), to, true, func(x *found) error {
 			rec := &x.rec
 			if rec.Type == format.TypeExtent || rec.Type == format.TypeSystem || rec.Type == format.TypeFooter ||
-				s.givenUp(rec.Slot, rec.Bucket, rec.LSN) || !f.row.covers(x.at) {
+				s.dead(rec) || !f.row.covers(x.at) {
 				return nil
 			}
 			m, err := format.DecodeMeta(rec.Meta)

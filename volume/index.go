@@ -15,7 +15,7 @@ import (
 
 // indexVersion is the version of the key spaces and rows. An index of another version is made anew
 // from the volumes: it is a cache.
-const indexVersion = 1
+const indexVersion = 2
 
 // errIndex marks an index that cannot be trusted any more. The store stops; a reopen rebuilds it.
 var errIndex = errors.New("the index is broken")

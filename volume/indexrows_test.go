@@ -28,15 +28,15 @@ func sampleStamp(counter uint64) ais.Stamp { return ais.MakeStamp(1, 2, 7, count
 func sampleRows() map[string][]byte {
 	write := ais.MakeWriteID(0x1122334455667788, 7, 99)
 	full := row{Kind: rowCommit, Copies: 2, Modified: sampleStamp(1001), Created: sampleStamp(1000), Place: samplePlace(),
-		PayloadHash: 0x0102030405060708, Shadows: 300, Size: 5 << 40, ModifiedUnix: 1767225600123,
+		LSN: ais.MakeLSN(7, 55), PayloadHash: 0x0102030405060708, Shadows: 300, Size: 5 << 40, ModifiedUnix: 1767225600123,
 		ETag: ais.ETag{Sum: [16]byte{0xd4, 0x1d, 15: 0x7e}, Parts: 10000}, Checksum: ais.ChecksumCRC32C, Composite: true,
 		StorageClass: "STANDARD_IA", First: write, Writes: 10000}
 	inline, marker, tomb := full, full, full
 	inline.Kind, inline.Null, inline.Created, inline.First, inline.Writes = rowInline, true, full.Modified, ais.WriteID{}, 0
 	marker.Kind, tomb.Kind = rowMarker, rowTomb
 	upload := uploadRow{State: uploadCompleted, Copies: 2, Bucket: 9, Name: "a/b", Slot: 0x1234, Modified: sampleStamp(5),
-		Place: samplePlace(), Unix: 1767225600123, Shadows: 3}
-	part := partRow{Modified: sampleStamp(6), Place: samplePlace(), PayloadHash: 7, Shadows: 1, Size: 5 << 30, Unix: 1767225600123,
+		Place: samplePlace(), LSN: ais.MakeLSN(7, 56), Unix: 1767225600123, Shadows: 3}
+	part := partRow{Modified: sampleStamp(6), Place: samplePlace(), LSN: ais.MakeLSN(7, 57), PayloadHash: 7, Shadows: 1, Size: 5 << 30, Unix: 1767225600123,
 		ETag: ais.ETag{Sum: [16]byte{1, 2, 3}}, Checksum: ais.Checksum{Algorithm: ais.ChecksumSHA1, Value: []byte("12345678901234567890")}, Write: write}
 	extent := extentRow{Place: samplePlace(), PayloadHash: 9, Stored: ais.ExtentMax}
 	volume := volRow{State: StateSealed, Class: format.ClassCold, End: 1 << 30, IndexedTo: 1 << 29, Above: []span{{1 << 29, 1<<29 + 64}},
@@ -70,11 +70,18 @@ func sampleKeys() map[string][]byte {
 		"log":     logKey(nil, 0x1234, 2, sampleStamp(1001)),
 		"digest":  digestKey(nil, 0x1234, 2),
 		"volume":  volumeKey(nil, ais.MakeVolumeID(7, 42)),
-		"floor":   systemKey(nil, &format.System{Kind: format.SystemFloor, Slot: 0x1234, All: true}),
-		"purge":   systemKey(nil, &format.System{Kind: format.SystemPurge, From: 1, To: 0xffff}),
-		"limit":   systemKey(nil, &format.System{Kind: format.SystemLimit, Volume: 42}),
-		"list":    systemKey(nil, &format.System{Kind: format.SystemVolumeList}),
-		"gone":    systemKey(nil, &format.System{Kind: format.SystemVolumeGone, Volume: 42}),
+		"closed":  closedKey(nil, 9, name, write),
+		"drop":    dropKey(nil, ais.MakeLSN(7, 43)),
+		"floors":  systemKey(nil, &format.System{Kind: format.SystemFloors}, ais.MakeLSN(7, 43)),
+		"purges":  systemKey(nil, &format.System{Kind: format.SystemPurges}, ais.MakeLSN(7, 43)),
+		"marks":   systemKey(nil, &format.System{Kind: format.SystemMarks}, ais.MakeLSN(7, 43)),
+		"name":    systemKey(nil, &format.System{Kind: format.SystemNameFloor, Bucket: 9, Name: name}, ais.MakeLSN(7, 43)),
+		"loss":    systemKey(nil, &format.System{Kind: format.SystemLoss, Volume: 42}, 0),
+		"limit":   systemKey(nil, &format.System{Kind: format.SystemLimit, Volume: 42}, 0),
+		"gone":    systemKey(nil, &format.System{Kind: format.SystemVolumeGone, Volume: 42}, 0),
+		"list":    systemKey(nil, &format.System{Kind: format.SystemVolumeList}, 0),
+		"settled": systemKey(nil, &format.System{Kind: format.SystemSettled}, 0),
+		"made":    systemKey(nil, &format.System{Kind: format.SystemMade}, 0),
 	}
 }
 

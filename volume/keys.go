@@ -23,7 +23,7 @@ const (
 	spaceClosed   byte = 0x33 // bucket, escaped name, upload id → nothing: the closed uploads in name order
 	spaceLog      byte = 0x40 // slot, copies, modified → which key was modified
 	spaceDigest   byte = 0x41 // slot, copies → digest, count and stable version
-	spaceDropping byte = 0x42 // slot → nothing: below its floor, rows may be left
+	spaceDropping byte = 0x42 // LSN of a floor → slot from which on rows below it may be left
 	spaceVolume   byte = 0x50 // volume id → row of a volume
 	spaceSystem   byte = 0x51 // system kind, subject → a system record and its place
 )

@@ -13,6 +13,57 @@ import (
 // whatever lies in the bucket. A page cut by it is Truncated.
 const seeksMax = 4096
 
+// skipsMax bounds the names that one page looks at and does not show, because they lie in slots that are not
+// asked for. A page cut by it is Truncated, and may be empty; Next is then the last name looked at.
+const skipsMax = 16384
+
+// sieve says which names a list shows: those in slots that keep wants, and of slots that are being emptied only
+// what lies above their floor.
+type sieve struct {
+	s      *Store
+	bucket ais.BucketID
+	keep   func(ais.Slot) bool
+	drops  bool
+	skips  int
+}
+
+func (s *Store) newSieve(bucket ais.BucketID, keep func(ais.Slot) bool) *sieve {
+	return &sieve{s: s, bucket: bucket, keep: keep, drops: s.drops.left.Load() > 0}
+}
+
+// open reports whether all names are shown.
+func (v *sieve) open() bool { return v.keep == nil && !v.drops }
+
+// shows reports whether the entry of a name with this row is shown; one that is not is counted.
+func (v *sieve) shows(name, value []byte) (bool, error) {
+	if v.open() {
+		return true, nil
+	}
+	slot := v.s.opt.Slot(v.bucket, string(name))
+	if v.keep != nil && !v.keep(slot) {
+		v.skips++
+		return false, nil
+	}
+	if !v.drops || !v.s.drops.has(slot) {
+		return true, nil
+	}
+	x, err := decodeRow(value)
+	if err != nil {
+		return false, err
+	}
+	if v.s.below(slot, v.bucket, name, x.LSN, x.Modified) {
+		v.skips++
+		return false, nil
+	}
+	return true, nil
+}
+
+// spent reports whether a page has looked at as many names as it may, the last of them this one. A name that
+// is a common prefix does not end a page: the next one would begin behind all that it folds.
+func (v *sieve) spent(name []byte, r *ais.ListRequest) bool {
+	return v.skips >= skipsMax && (r.Delimiter == "" || !isCommonPrefix(string(name), r))
+}
+
 // List gives one page of a bucket in name order: of the names in slots that keep accepts, nil: of all.
 func (s *Store) List(r *ais.ListRequest, keep func(ais.Slot) bool) (*ais.ListPage, error) {
 	if err := s.enter(); err != nil {
@@ -23,7 +74,7 @@ func (s *Store) List(r *ais.ListRequest, keep func(ais.Slot) bool) (*ais.ListPag
 		return &ais.ListPage{}, nil
 	}
 	if r.Versions {
-		return s.listVersions(r)
+		return s.listVersions(r, keep)
 	}
 	base := appendBucket(nil, spaceCurrent, r.Bucket.ID)
 	lower := append(bytes.Clone(base), r.Prefix...)
@@ -38,7 +89,7 @@ func (s *Store) List(r *ais.ListRequest, keep func(ais.Slot) bool) (*ais.ListPag
 	if err != nil {
 		return nil, s.readError(s.indexError(err))
 	}
-	page, err := fillPage(it, len(base), base, r)
+	page, err := fillPage(it, len(base), base, r, s.newSieve(r.Bucket.ID, keep))
 	if e := it.Close(); err == nil && e != nil {
 		err = s.indexError(e)
 	}
@@ -64,7 +115,7 @@ func isCommonPrefix(name string, r *ais.ListRequest) bool {
 }
 
 // fillPage walks the current rows of a bucket. Names of a page share one string.
-func fillPage(it *pebble.Iterator, skip int, base []byte, r *ais.ListRequest) (*ais.ListPage, error) {
+func fillPage(it *pebble.Iterator, skip int, base []byte, r *ais.ListRequest, v *sieve) (*ais.ListPage, error) {
 	page := &ais.ListPage{}
 	var names []byte
 	ends := make([]int, 0, min(r.Limit, 1000))
@@ -76,6 +127,20 @@ func fillPage(it *pebble.Iterator, skip int, base []byte, r *ais.ListRequest) (*
 		if len(page.Entries) == r.Limit || seeks > seeksMax {
 			page.Truncated = true
 			break
+		}
+		if !v.open() {
+			shown, err := v.shows(name, it.Value())
+			if err != nil {
+				return nil, err
+			}
+			if !shown {
+				if v.spent(name, r) {
+					page.Truncated, page.Next = true, string(name)
+					break
+				}
+				valid = it.Next()
+				continue
+			}
 		}
 		if r.Delimiter != "" {
 			if i := bytes.Index(name[len(r.Prefix):], []byte(r.Delimiter)); i >= 0 {
@@ -110,7 +175,7 @@ func fillPage(it *pebble.Iterator, skip int, base []byte, r *ais.ListRequest) (*
 		page.Entries[i].Name = all[from:ends[i]]
 		from = ends[i]
 	}
-	if n := len(page.Entries); page.Truncated && n > 0 {
+	if n := len(page.Entries); page.Truncated && page.Next == "" && n > 0 {
 		page.Next = page.Entries[n-1].Name
 	}
 	return page, nil
@@ -131,8 +196,8 @@ func entryOf(r *row) ais.ListEntry {
 }
 
 // listVersions walks current rows and noncurrent versions side by side: within a name newest first.
-func (s *Store) listVersions(r *ais.ListRequest) (*ais.ListPage, error) {
-	w := &versionWalk{s: s, r: r, curBase: appendBucket(nil, spaceCurrent, r.Bucket.ID), verBase: appendBucket(nil, spaceVersion, r.Bucket.ID)}
+func (s *Store) listVersions(r *ais.ListRequest, keep func(ais.Slot) bool) (*ais.ListPage, error) {
+	w := &versionWalk{s: s, r: r, sieve: s.newSieve(r.Bucket.ID, keep), curBase: appendBucket(nil, spaceCurrent, r.Bucket.ID), verBase: appendBucket(nil, spaceVersion, r.Bucket.ID)}
 	if err := w.open(); err != nil {
 		return nil, s.readError(err)
 	}
@@ -154,6 +219,7 @@ func (s *Store) listVersions(r *ais.ListRequest) (*ais.ListPage, error) {
 type versionWalk struct {
 	s                *Store
 	r                *ais.ListRequest
+	sieve            *sieve
 	curBase, verBase []byte
 	cur, ver         *pebble.Iterator
 	page             ais.ListPage
@@ -265,6 +331,24 @@ func (w *versionWalk) fill() error {
 				w.page.NextVersion = w.page.Entries[n-1].Version
 			}
 			return nil
+		}
+		if !w.sieve.open() {
+			shown, err := w.sieve.shows(name, it.Value())
+			if err != nil {
+				return err
+			}
+			if !shown {
+				if w.sieve.spent(name, r) {
+					w.page.Truncated, w.page.Next, w.page.NextVersion = true, string(name), ais.NullVersion
+					return nil
+				}
+				if it == w.ver { // behind all its versions: a page must not end among them
+					it.SeekGE(successor(versionPrefix(nil, r.Bucket.ID, string(name))))
+				} else {
+					it.Next()
+				}
+				continue
+			}
 		}
 		if r.Delimiter != "" {
 			if i := bytes.Index(name[len(r.Prefix):], []byte(r.Delimiter)); i >= 0 {

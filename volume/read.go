@@ -140,6 +140,11 @@ func (s *Store) corruptRead(r *row, err error) error {
 
 // lookup finds the row of a version; latest says whether it is the newest of its name.
 func (s *Store) lookup(bucket ais.BucketID, name string, v *ais.VersionID) (r row, latest bool, err error) {
+	if s.drops.left.Load() > 0 {
+		if err := s.clear(s.opt.Slot(bucket, name)); err != nil {
+			return row{}, false, err
+		}
+	}
 	var scratch [ais.NameMax + 16]byte
 	if v == nil {
 		r, ok, err := s.rowAt(s.db, currentKey(scratch[:0], bucket, name))

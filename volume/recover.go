@@ -49,7 +49,7 @@ func (s *Store) abandonIndex() {
 	s.failure.mu.Unlock()
 	s.failed.Store(false)
 	s.slots = newSlotTable()
-	s.system = systemState{floors: make(map[ais.Slot]*floor)}
+	s.system, s.drops = newSystemState(s.opt.MapVersion), newDrops()
 	clear(s.versioned)
 	clear(s.buried)
 }
@@ -179,7 +179,7 @@ func (s *Store) checkMissing() error {
 		if !f.missing.Load() {
 			continue
 		}
-		_, ok, done, err := get(s.db, systemKey(nil, &format.System{Kind: format.SystemVolumeGone, Volume: f.id}))
+		_, ok, done, err := get(s.db, systemKey(nil, &format.System{Kind: format.SystemVolumeGone, Volume: f.id}, 0))
 		if err != nil {
 			return s.indexError(err)
 		}
@@ -236,7 +236,7 @@ func (s *Store) loadIndex() error {
 	if err != nil {
 		return err
 	}
-	if err := s.loadSystem(); err != nil {
+	if err := errors.Join(s.loadSystem(), s.loadDrops()); err != nil {
 		return err
 	}
 	err = s.forRange([]byte{spaceDigest}, []byte{spaceDigest + 1}, func(k, v []byte) error {
@@ -407,14 +407,6 @@ func (s *Store) replay(ctx context.Context) error {
 	}
 	r := &replayer{s: s, b: b, tails: tails}
 	if err := r.systems(systems); err != nil {
-		return err
-	}
-	// What is below a floor goes before newer records of the same keys come: they do not count it.
-	if err := b.commit(); err != nil {
-		return s.indexError(err)
-	}
-	b.reset()
-	if err := s.finishDrops(); err != nil {
 		return err
 	}
 	if err := r.run(ctx, func(t format.Type) bool { return t == format.TypeExtent }); err != nil {
@@ -591,7 +583,7 @@ func (r *replayer) apply(f *file, x *found) error {
 	if rec.Type == format.TypeFooter {
 		f.row.Footer = x.at.To - x.at.From
 	}
-	if rec.Type == format.TypeFooter || rec.Type != format.TypeSystem && s.givenUp(rec.Slot, rec.Bucket, rec.LSN) {
+	if rec.Type == format.TypeFooter || s.dead(rec) {
 		return nil
 	}
 	m, err := format.DecodeMeta(rec.Meta)

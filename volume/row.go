@@ -99,6 +99,7 @@ type row struct {
 	Modified    ais.Stamp
 	Created     ais.Stamp
 	Place       place
+	LSN         ais.LSN // of the record: when it came to this mountpath
 	PayloadHash uint64
 	// Shadows counts the records of this key, other than the one at Place, that lie in volumes at or
 	// behind their vacuum progress and within their indexed part. A tombstone may leave its volume
@@ -141,6 +142,7 @@ func (r *row) append(b []byte) []byte {
 		b = append(b, r.Created[:]...)
 	}
 	b = r.Place.append(b)
+	b = binary.LittleEndian.AppendUint64(b, uint64(r.LSN))
 	b = binary.LittleEndian.AppendUint64(b, r.PayloadHash)
 	b = binary.AppendUvarint(b, r.Shadows)
 	if r.Kind == rowTomb {
@@ -179,6 +181,7 @@ func decodeRow(v []byte) (row, error) {
 		r.Created = d.stamp()
 	}
 	r.Place = d.place()
+	r.LSN = ais.LSN(d.uint64())
 	r.PayloadHash = d.uint64()
 	r.Shadows = d.uvarint()
 	if r.Kind != rowTomb {
@@ -213,7 +216,7 @@ func (r *row) object(bucket ais.BucketID, name string) *ais.Object {
 // newRow makes the row of an entry record.
 func newRow(r *format.Record, m *format.Meta, p place, copies uint8) row {
 	x := row{Null: r.Flags&format.FlagNullVersion != 0, Copies: copies, Modified: r.Modified, Created: r.Modified,
-		Place: p, PayloadHash: r.PayloadHash}
+		Place: p, LSN: r.LSN, PayloadHash: r.PayloadHash}
 	if !m.Created.IsZero() {
 		x.Created = m.Created
 	}
@@ -279,6 +282,7 @@ type uploadRow struct {
 	Slot     ais.Slot
 	Modified ais.Stamp // of the record at Place
 	Place    place     // of the UPLOAD, or of the TOMBSTONE that closed it; Size 0: not on disk yet
+	LSN      ais.LSN   // of that record
 	Unix     int64     // milliseconds: begun, or closed
 	Shadows  uint64    // as row.Shadows, over UPLOAD, PART and TOMBSTONE records of this upload
 }
@@ -289,6 +293,7 @@ func (u *uploadRow) append(b []byte) []byte {
 	b = append(b, byte(u.Slot), byte(u.Slot>>8))
 	b = append(b, u.Modified[:]...)
 	b = u.Place.append(b)
+	b = binary.LittleEndian.AppendUint64(b, uint64(u.LSN))
 	b = binary.AppendUvarint(b, uint64(u.Unix))
 	b = binary.AppendUvarint(b, u.Shadows)
 	b = binary.AppendUvarint(b, uint64(len(u.Name)))
@@ -303,6 +308,7 @@ func decodeUploadRow(v []byte) (uploadRow, error) {
 	u.Slot = ais.Slot(s[0]) | ais.Slot(s[1])<<8
 	u.Modified = d.stamp()
 	u.Place = d.place()
+	u.LSN = ais.LSN(d.uint64())
 	u.Unix = int64(d.uvarint())
 	u.Shadows = d.uvarint()
 	u.Name = d.string()
@@ -316,6 +322,7 @@ func decodeUploadRow(v []byte) (uploadRow, error) {
 type partRow struct {
 	Modified    ais.Stamp
 	Place       place
+	LSN         ais.LSN
 	PayloadHash uint64
 	Shadows     uint64
 	Size        int64
@@ -329,6 +336,7 @@ func (p *partRow) append(b []byte) []byte {
 	b = append(b, rowVersion)
 	b = append(b, p.Modified[:]...)
 	b = p.Place.append(b)
+	b = binary.LittleEndian.AppendUint64(b, uint64(p.LSN))
 	b = binary.LittleEndian.AppendUint64(b, p.PayloadHash)
 	b = binary.AppendUvarint(b, p.Shadows)
 	b = binary.AppendUvarint(b, uint64(p.Size))
@@ -342,7 +350,7 @@ func (p *partRow) append(b []byte) []byte {
 func decodePartRow(v []byte) (partRow, error) {
 	d := decoder{b: v}
 	ver := d.byte()
-	p := partRow{Modified: d.stamp(), Place: d.place(), PayloadHash: d.uint64(), Shadows: d.uvarint(),
+	p := partRow{Modified: d.stamp(), Place: d.place(), LSN: ais.LSN(d.uint64()), PayloadHash: d.uint64(), Shadows: d.uvarint(),
 		Size: int64(d.uvarint()), Unix: int64(d.uvarint())}
 	copy(p.ETag.Sum[:], d.take(16))
 	p.Checksum.Algorithm = ais.ChecksumAlgorithm(d.byte())

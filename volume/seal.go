@@ -73,6 +73,9 @@ func (s *Store) keep(last *time.Time) error {
 			s.listDue.Store(true)
 		}
 	}
+	if err := s.writeLosses(); err != nil {
+		return err
+	}
 	if s.listDue.Swap(false) {
 		if err := s.writeVolumeList(); err != nil {
 			return err
@@ -172,30 +175,48 @@ func (s *Store) seal(f *file) error {
 	})
 }
 
-// hasFooter reports whether the volume ends in a footer that verifies: its last record, which is
-// looked for from the end.
+// hasFooter reports whether the volume ends in a footer that verifies.
 func (f *file) hasFooter() (bool, error) {
+	payload, err := f.footerAt(f.size)
+	return payload != nil, err
+}
+
+// readFooter gives the table of a volume, or nil if it has none.
+func (f *file) readFooter() ([]format.FooterEntry, error) {
+	f.mu.Lock()
+	size := max(f.size, f.mu.written)
+	f.mu.Unlock()
+	payload, err := f.footerAt(size)
+	if err != nil || payload == nil {
+		return nil, err
+	}
+	return format.DecodeFooter(payload)
+}
+
+// footerAt gives the payload of the footer with which a volume of size bytes ends, or nil: its last record,
+// which is looked for from the end.
+func (f *file) footerAt(size int64) ([]byte, error) {
 	const most = 16 << 20 // a footer of a million records has 12 MiB
-	from := max(headerEnd, (f.size-most)&^(format.Align-1))
-	w := &window{f: f, to: f.size, size: windowSize}
-	for off := (f.size - 1) &^ (format.Align - 1); off >= from; off -= format.Align {
+	from := max(headerEnd, (size-most)&^(format.Align-1))
+	w := &window{f: f, to: size, size: windowSize}
+	for off := (size - 1) &^ (format.Align - 1); off >= from; off -= format.Align {
 		b, err := f.tailBytes(w, off)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		if format.NextCandidate(b, 0) != 0 {
 			continue
 		}
-		rec, _, err := w.record(off, true)
+		rec, payload, err := w.record(off, true)
 		if errors.Is(err, errNoRecord) {
 			continue
 		}
-		if err != nil {
-			return false, err
+		if err != nil || rec.Type != format.TypeFooter || size-off-rec.Size() >= largeAlign {
+			return nil, err
 		}
-		return rec.Type == format.TypeFooter && f.size-off-rec.Size() < largeAlign, nil
+		return payload, nil
 	}
-	return false, nil
+	return nil, nil
 }
 
 // tailBytes reads backwards through a window that ends behind off.
@@ -240,6 +261,9 @@ func (t *Tx) madeBy(modified ais.Stamp) (*ais.Object, error) {
 // finishRecovery writes what recovery found wanting: tombstones of uploads whose completion was cut
 // off behind the COMMIT, and a list of the volumes.
 func (s *Store) finishRecovery() error {
+	if err := s.writeMade(); err != nil {
+		return err
+	}
 	var open []ais.WriteID
 	var rows []uploadRow
 	err := s.forRange([]byte{spaceUploadID}, []byte{spaceUploadID + 1}, func(k, v []byte) error {

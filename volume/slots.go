@@ -19,6 +19,8 @@ type Digest struct {
 	// Stable: every entry of the slot stamped up to it is on all copies, as the home says, or as this store
 	// found where it was the home itself.
 	Stable ais.Stamp
+	// Newest is the newest stamp of what is held; HeldSlots alone sets it.
+	Newest ais.Stamp
 }
 
 // slotKey tells slots apart by copy count too: a target compares with each peer only the buckets of

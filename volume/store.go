@@ -20,7 +20,7 @@ import (
 // write wait for Run. It is safe for concurrent use.
 //
 // Lock order: a latch, then adoptedWrite.mu, then largeLane.mu, then file.mu; writes.mu, filesMu, systemMu,
-// slots.mu, pins.mu, space.mu and failure.mu are leaves: nothing is locked while one is held.
+// drops.mu, damageMu, slots.mu, pins.mu, space.mu and failure.mu are leaves: nothing is locked while one is held.
 type Store struct {
 	opt    Options
 	config atomic.Pointer[Config]
@@ -33,6 +33,11 @@ type Store struct {
 
 	systemMu sync.RWMutex
 	system   systemState
+	drops    *drops
+
+	damageMu sync.Mutex
+	damaged  map[damage]bool // places of damage that are accounted for
+	opened   atomic.Bool     // all that was found while opening is
 
 	// versioned are the buckets that may hold noncurrent versions or delete markers, buried those that
 	// may hold tombstones, so that for all others those key spaces are not looked into.
@@ -109,7 +114,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		finished:     make(chan struct{}),
 		buffers:      newStageBuffers(opt.Config.StageBuffers),
 	}
-	s.system.floors = make(map[ais.Slot]*floor)
+	s.system, s.drops, s.damaged = newSystemState(opt.MapVersion), newDrops(), make(map[damage]bool)
 	s.config.Store(&opt.Config)
 	s.failure.ch = make(chan struct{})
 	s.small.class, s.fill.class = format.ClassSmall, format.ClassCold
@@ -129,6 +134,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		s.closeAll()
 		return nil, fmt.Errorf("store %s: %w", opt.Dir, err)
 	}
+	s.judgeDamage()
 	return s, nil
 }
 
@@ -148,6 +154,7 @@ func (s *Store) Run(ctx context.Context) error {
 	jobs.Go(func() { s.runKeeper(ctx) })
 	jobs.Go(func() { s.runReaper(ctx) })
 	jobs.Go(func() { s.runVacuum(ctx) })
+	jobs.Go(func() { s.runDropper(ctx) })
 	fill.Go(func() { s.runSmallLane(fillCtx, &s.fill) })
 	lane.Go(func() { s.runSmallLane(laneCtx, &s.small) })
 	committer.Go(func() { s.runCommitter(stopCommitter) })
@@ -318,6 +325,7 @@ func (s *Store) event(e Event) {
 		log = s.opt.Logger.Error
 	}
 	log(e.Kind.String(), "mountpath", s.opt.Mountpath, "volume", e.Volume, "offset", e.Offset, "bytes", e.Bytes, "err", e.Err)
+	s.noteDamage(&e)
 	if s.opt.Events != nil {
 		s.opt.Events(e)
 	}
@@ -366,5 +374,8 @@ func (s *Store) takePending(o *op) bool {
 
 // SlotDigest gives the digest of a slot for a copy count.
 func (s *Store) SlotDigest(slot ais.Slot, copies uint8) Digest {
+	if err := s.clear(slot); err != nil {
+		return Digest{} // the store has ended
+	}
 	return s.slots.get(slotKey{slot, copies})
 }

@@ -25,6 +25,7 @@ type bench struct {
 	now    atomic.Int64
 	events []Event
 	log    *slog.Logger
+	mapped ais.MapVersion // what the target has applied
 
 	s    *Store
 	stop func() error
@@ -55,7 +56,7 @@ func newBench(t *testing.T, fs disk.FS) *bench {
 func (b *bench) options() Options {
 	return Options{FS: b.fs, Dir: "/mp/.ais", Cluster: 1, Target: 2, Mountpath: 3, Clock: NewClock(2, b.epoch, 1, 1),
 		Slot:   func(id ais.BucketID, name string) ais.Slot { return cmap.SlotOf(7, id, name) },
-		Copies: func(ais.BucketID) uint8 { return 1 }, Config: b.config, Logger: b.log,
+		Copies: func(ais.BucketID) uint8 { return 1 }, MapVersion: b.mapped, Config: b.config, Logger: b.log,
 		Events: func(e Event) { b.events = append(b.events, e) }, Now: func() int64 { return b.now.Add(1) }}
 }
 

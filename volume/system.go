@@ -11,28 +11,36 @@ import (
 )
 
 // systemState is what the system records of a mountpath say, kept in memory and in the index. The
-// committer writes it; mu guards it for readers.
+// committer writes it; systemMu guards it for readers.
 type systemState struct {
-	floors map[ais.Slot]*floor
-	purges []purge
-	listed map[ais.VolumeID]bool // volumes that must exist, by the newest list
+	floors  facts         // of all buckets
+	narrow  []narrowFloor // of some buckets
+	names   map[latchKey][]nameFloor
+	marks   facts
+	purges  facts
+	losses  map[ais.VolumeID]*loss
+	pending []*loss // found, and in no system record yet
+	listed  map[ais.VolumeID]bool
+	settled ais.MapVersion
+	made    ais.MapVersion // when the store was made
+	hasMade bool           // a record says so
 }
 
-// floor says what of a slot was given up: all records below an LSN, and those of some buckets below
-// LSNs of their own.
-type floor struct {
-	all     ais.LSN
-	buckets map[ais.BucketID]ais.LSN
+func newSystemState(made ais.MapVersion) systemState {
+	return systemState{names: make(map[latchKey][]nameFloor), losses: make(map[ais.VolumeID]*loss), made: made}
 }
 
-// covers reports whether a record of bucket with this origin LSN was given up with its slot.
-func (f *floor) covers(bucket ais.BucketID, lsn ais.LSN) bool {
-	return lsn < f.all || lsn < f.buckets[bucket]
+// narrowFloor says that records of some buckets in some slots, below an LSN, were given up.
+type narrowFloor struct {
+	record, lsn ais.LSN
+	slots       *ais.SlotSet
+	buckets     []ais.BucketID
 }
 
-type purge struct {
-	from, to ais.Slot
-	upTo     ais.Stamp
+// nameFloor says that records of one name below an LSN, stamped up to upTo, are dead.
+type nameFloor struct {
+	record, lsn ais.LSN
+	upTo        ais.Stamp
 }
 
 // systemRow is a system record in the index: where it lies, its LSN, and its payload.
@@ -42,18 +50,14 @@ type systemRow struct {
 	Payload []byte
 }
 
-func systemKey(b []byte, y *format.System) []byte {
+// systemKey is where the index has a system record: by its subject, so that the newest takes the place of the
+// one before; one that has many subjects by its own LSN.
+func systemKey(b []byte, y *format.System, record ais.LSN) []byte {
 	b = append(b, spaceSystem, byte(y.Kind))
 	switch y.Kind {
-	case format.SystemFloor:
-		b = binary.BigEndian.AppendUint16(b, uint16(y.Slot))
-		for _, x := range y.Buckets { // one, or none for all: a floor of a bucket is a fact of its own
-			b = binary.BigEndian.AppendUint64(b, uint64(x))
-		}
-	case format.SystemPurge:
-		b = binary.BigEndian.AppendUint16(b, uint16(y.From))
-		b = binary.BigEndian.AppendUint16(b, uint16(y.To))
-	case format.SystemLimit, format.SystemVolumeGone:
+	case format.SystemFloor, format.SystemPurge, format.SystemFloors, format.SystemPurges, format.SystemMarks, format.SystemNameFloor:
+		b = binary.BigEndian.AppendUint64(b, uint64(record))
+	case format.SystemLimit, format.SystemVolumeGone, format.SystemLoss:
 		b = binary.BigEndian.AppendUint64(b, uint64(y.Volume))
 	}
 	return b
@@ -69,60 +73,91 @@ func decodeSystemRow(v []byte) (systemRow, error) {
 	return x, nil
 }
 
-// applySystem indexes a system record: the newest of its subject, by LSN.
+func (b *batch) systemRowAt(key []byte) (systemRow, bool, error) {
+	v, ok, done, err := get(b.r, key)
+	if err != nil || !ok {
+		return systemRow{}, false, b.s.indexError(err)
+	}
+	x, err := decodeSystemRow(v)
+	if e := done(); err == nil {
+		err = b.s.indexError(e)
+	}
+	return x, err == nil, err
+}
+
+// applySystem indexes a system record: the newest of its subject, by LSN. Records that it leaves without any
+// subject go.
 func (b *batch) applySystem(r *format.Record, payload []byte, p place) error {
 	y, err := format.DecodeSystem(payload)
 	if err != nil {
 		return err
 	}
-	b.key = systemKey(b.key[:0], &y)
-	v, ok, done, err := get(b.r, b.key)
+	key := systemKey(nil, &y, r.LSN)
+	old, ok, err := b.systemRowAt(key)
 	if err != nil {
-		return b.s.indexError(err)
+		return err
 	}
 	if ok {
-		old, err := decodeSystemRow(v)
-		if e := done(); err == nil {
-			err = b.s.indexError(e)
-		}
-		if err != nil {
-			return err
-		}
 		if r.LSN < old.LSN || r.LSN == old.LSN && !b.s.lost(old.Place) {
 			return nil
 		}
 		b.unlive(old.Place, false)
 	}
-	b.setSystem(&y, p, r.LSN, payload)
-	b.enlive(p, false, ais.Stamp{})
-	if y.Kind == format.SystemLimit {
+	gone, keep := b.s.learn(&y, r.LSN)
+	for _, k := range gone {
+		if err := b.dropSystem(k); err != nil {
+			return err
+		}
+	}
+	if keep {
+		b.setSystem(&y, p, r.LSN, payload)
+		b.enlive(p, false, ais.Stamp{})
+	}
+	return b.takeEffect(&y, r.LSN)
+}
+
+// takeEffect does what a system record asks of the rest of the index.
+func (b *batch) takeEffect(y *format.System, record ais.LSN) error {
+	switch y.Kind {
+	case format.SystemLimit:
 		if f := b.s.file(y.Volume); f != nil {
 			f.row.Limit = int64(y.Offset)
 			b.touch(f)
 		}
-	}
-	if y.Kind == format.SystemFloor {
-		b.key = append(b.key[:0], spaceDropping, byte(y.Slot>>8), byte(y.Slot))
-		b.val = b.val[:0]
-		b.set()
-	}
-	if y.Kind == format.SystemVolumeList {
+	case format.SystemFloor:
+		slots := &ais.SlotSet{}
+		slots.Add(y.Slot)
+		b.startDrop(slots, y.All, record)
+	case format.SystemFloors:
+		b.startDrop(y.Slots, y.All, record)
+	case format.SystemNameFloor:
+		return b.dropName(y.Bucket, y.Name)
+	case format.SystemVolumeList:
 		// A full list is newer than every notice that a volume has gone.
-		if err := b.dropGone(r.LSN); err != nil {
-			return err
-		}
+		return b.dropGone(record)
 	}
-	b.s.learn(&y)
 	return nil
 }
 
 // setSystem writes the row of a system record.
 func (b *batch) setSystem(y *format.System, p place, lsn ais.LSN, payload []byte) {
-	b.key = systemKey(b.key[:0], y)
+	b.key = systemKey(b.key[:0], y, lsn)
 	b.val = p.append(b.val[:0])
 	b.val = binary.LittleEndian.AppendUint64(b.val, uint64(lsn))
 	b.val = append(b.val, payload...)
 	b.set()
+}
+
+// dropSystem takes a system record out of the index that says nothing any more.
+func (b *batch) dropSystem(key []byte) error {
+	x, ok, err := b.systemRowAt(key)
+	if err != nil || !ok {
+		return err
+	}
+	b.key = append(b.key[:0], key...)
+	b.del()
+	b.unlive(x.Place, false)
+	return nil
 }
 
 // dropGone forgets notices of removed volumes older than a full list.
@@ -149,81 +184,239 @@ func (b *batch) dropGone(before ais.LSN) error {
 	return err
 }
 
-// learn takes a system record into memory.
-func (s *Store) learn(y *format.System) {
+// learn takes a system record into memory. It returns the keys of records that say nothing any more, and
+// whether this one says anything.
+func (s *Store) learn(y *format.System, record ais.LSN) (gone [][]byte, keep bool) {
 	s.systemMu.Lock()
 	defer s.systemMu.Unlock()
+	t := &s.system
+	keep = true
 	switch y.Kind {
 	case format.SystemFloor:
-		f := s.system.floors[y.Slot]
-		if f == nil {
-			f = &floor{buckets: make(map[ais.BucketID]ais.LSN)}
-			s.system.floors[y.Slot] = f
-		}
-		if y.All {
-			f.all = max(f.all, y.LSN)
-		}
-		for _, b := range y.Buckets {
-			f.buckets[b] = max(f.buckets[b], y.LSN)
-		}
+		slots := &ais.SlotSet{}
+		slots.Add(y.Slot)
+		gone, keep = t.learnFloor(s, &format.System{Kind: y.Kind, All: y.All, Buckets: y.Buckets, LSN: y.LSN, Slots: slots}, record)
+	case format.SystemFloors:
+		gone, keep = t.learnFloor(s, y, record)
 	case format.SystemPurge:
-		p := purge{y.From, y.To, y.UpTo}
-		s.system.purges = slices.DeleteFunc(s.system.purges, func(o purge) bool {
-			return p.from <= o.from && o.to <= p.to && o.upTo.Compare(p.upTo) <= 0
-		})
-		s.system.purges = append(s.system.purges, p)
+		gone, keep = t.learnPurges([]format.Purge{{From: y.From, To: y.To, UpTo: y.UpTo}}, record)
+	case format.SystemPurges:
+		gone, keep = t.learnPurges(y.Purges, record)
+	case format.SystemMarks:
+		gone, keep = t.learnMarks(y, record)
+	case format.SystemLoss:
+		gone = t.learnLoss(&loss{volume: y.Volume, lsn: y.LSN, version: y.Version, slots: y.Slots})
+	case format.SystemNameFloor:
+		keep = t.learnNameFloor(s, y, record, &gone)
+	case format.SystemSettled:
+		t.settled = max(t.settled, y.Version)
+	case format.SystemMade:
+		t.made, t.hasMade = y.Version, true
 	case format.SystemVolumeList:
-		s.system.listed = make(map[ais.VolumeID]bool, len(y.Volumes))
+		t.listed = make(map[ais.VolumeID]bool, len(y.Volumes))
 		for _, v := range y.Volumes {
-			s.system.listed[v] = true
+			t.listed[v] = true
 		}
 	case format.SystemVolumeGone:
-		delete(s.system.listed, y.Volume)
+		delete(t.listed, y.Volume)
 	}
+	return gone, keep
 }
 
-// givenUp reports whether a record is dead because its slot, or its bucket in it, was given up.
+// factKeys gives the keys of records of facts, that of a fact of either kind: old volumes have kinds of their
+// own for a fact about one slot or range.
+func factKeys(gone [][]byte, records []ais.LSN, kinds ...format.SystemKind) [][]byte {
+	for _, lsn := range records {
+		for _, k := range kinds {
+			gone = append(gone, systemKey(nil, &format.System{Kind: k}, lsn))
+		}
+	}
+	return gone
+}
+
+// learnFloor notes that slots were given up. Marks of them that are older die.
+func (t *systemState) learnFloor(s *Store, y *format.System, record ais.LSN) (gone [][]byte, keep bool) {
+	floorKinds := []format.SystemKind{format.SystemFloor, format.SystemFloors}
+	if y.All {
+		l := t.floors.take(fact{record: record, lsn: y.LSN, version: y.Version}, y.Slots.All(), nil)
+		keep = t.floors.has(record)
+		gone = factKeys(gone, without(l, record), floorKinds...)
+		gone = append(gone, t.voidMarks(y.Slots, y.LSN)...)
+		for k, l := range t.names {
+			if slot := s.opt.Slot(k.bucket, k.name); y.Slots.Has(slot) {
+				l = slices.DeleteFunc(l, func(n nameFloor) bool {
+					if n.lsn >= y.LSN {
+						return false
+					}
+					gone = factKeys(gone, []ais.LSN{n.record}, format.SystemNameFloor)
+					return true
+				})
+				if t.names[k] = l; len(l) == 0 {
+					delete(t.names, k)
+				}
+			}
+		}
+	} else if !slices.ContainsFunc(t.narrow, func(n narrowFloor) bool { return n.record == record }) {
+		t.narrow = append(t.narrow, narrowFloor{record, y.LSN, y.Slots, y.Buckets})
+	}
+	var superfluous []ais.LSN
+	var narrow []narrowFloor
+	for i := range t.narrow {
+		if n := &t.narrow[i]; t.covered(n) {
+			superfluous = append(superfluous, n.record)
+		} else {
+			narrow = append(narrow, *n)
+		}
+	}
+	t.narrow = narrow
+	if !y.All {
+		keep = !slices.Contains(superfluous, record)
+	}
+	return factKeys(gone, without(superfluous, record), floorKinds...), keep
+}
+
+// without is a list of records but for one.
+func without(l []ais.LSN, record ais.LSN) []ais.LSN {
+	return slices.DeleteFunc(l, func(x ais.LSN) bool { return x == record })
+}
+
+// covered reports whether newer floors say all that a narrow one says.
+func (t *systemState) covered(n *narrowFloor) bool {
+	by := func(o *narrowFloor) bool {
+		if o.lsn <= n.lsn {
+			return false
+		}
+		for _, id := range n.buckets {
+			if !slices.Contains(o.buckets, id) {
+				return false
+			}
+		}
+		return subset(n.slots, o.slots)
+	}
+	for i := range t.narrow {
+		if by(&t.narrow[i]) {
+			return true
+		}
+	}
+	for slot := range n.slots.All() {
+		if f := t.floors.get(slot); f == nil || f.lsn < n.lsn {
+			return false
+		}
+	}
+	return true
+}
+
+// subset reports whether all of a is in b.
+func subset(a, b *ais.SlotSet) bool {
+	for i := range a {
+		if a[i]&^b[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *systemState) learnPurges(l []format.Purge, record ais.LSN) (gone [][]byte, keep bool) {
+	var records []ais.LSN
+	for i := range l {
+		records = append(records, t.purges.take(fact{record: record, lsn: record, upTo: l[i].UpTo}, slotRange(l[i].From, l[i].To), nil)...)
+	}
+	return factKeys(gone, without(records, record), format.SystemPurge, format.SystemPurges), t.purges.has(record)
+}
+
+// learnNameFloor notes that records of a name are dead.
+func (t *systemState) learnNameFloor(s *Store, y *format.System, record ais.LSN, gone *[][]byte) (keep bool) {
+	if f := t.floors.get(s.opt.Slot(y.Bucket, y.Name)); f != nil && f.lsn > y.LSN {
+		return false
+	}
+	k := latchKey{y.Bucket, y.Name}
+	l := t.names[k]
+	for i := range l {
+		if l[i].record == record {
+			return true
+		}
+		if l[i].lsn > y.LSN && l[i].upTo.Compare(y.UpTo) >= 0 {
+			return false
+		}
+	}
+	l = slices.DeleteFunc(l, func(n nameFloor) bool {
+		if n.lsn > y.LSN || n.upTo.Compare(y.UpTo) > 0 {
+			return false
+		}
+		*gone = factKeys(*gone, []ais.LSN{n.record}, format.SystemNameFloor)
+		return true
+	})
+	t.names[k] = append(l, nameFloor{record, y.LSN, y.UpTo})
+	return true
+}
+
+// dead reports whether a record lies below a floor: of its slot, of its bucket in it, of its name. Extents
+// never do; who names them decides.
+func (s *Store) dead(r *format.Record) bool {
+	if r.Type == format.TypeSystem || r.Type == format.TypeExtent {
+		return false
+	}
+	return s.below(r.Slot, r.Bucket, r.Key, r.LSN, r.Modified)
+}
+
+// givenUp reports whether what came with an LSN lies below a floor of its slot, or of its bucket in it.
 func (s *Store) givenUp(slot ais.Slot, bucket ais.BucketID, lsn ais.LSN) bool {
 	s.systemMu.RLock()
 	defer s.systemMu.RUnlock()
-	f, ok := s.system.floors[slot]
-	return ok && f.covers(bucket, lsn)
+	return s.system.givenUp(slot, bucket, lsn)
 }
 
-// purgeable reports whether the purge of a tombstone is agreed.
-func (s *Store) purgeable(slot ais.Slot, modified ais.Stamp) bool {
-	s.systemMu.RLock()
-	defer s.systemMu.RUnlock()
-	for _, p := range s.system.purges {
-		if p.from <= slot && slot <= p.to && modified.Compare(p.upTo) <= 0 {
+func (t *systemState) givenUp(slot ais.Slot, bucket ais.BucketID, lsn ais.LSN) bool {
+	if f := t.floors.get(slot); f != nil && lsn < f.lsn {
+		return true
+	}
+	for i := range t.narrow {
+		if n := &t.narrow[i]; lsn < n.lsn && n.slots.Has(slot) && slices.Contains(n.buckets, bucket) {
 			return true
 		}
 	}
 	return false
 }
 
+// below is dead of an entry, upload or part.
+func (s *Store) below(slot ais.Slot, bucket ais.BucketID, name []byte, lsn ais.LSN, modified ais.Stamp) bool {
+	s.systemMu.RLock()
+	defer s.systemMu.RUnlock()
+	t := &s.system
+	if t.givenUp(slot, bucket, lsn) {
+		return true
+	}
+	if len(t.names) == 0 {
+		return false
+	}
+	for _, n := range t.names[latchKey{bucket, string(name)}] {
+		if lsn < n.lsn && modified.Compare(n.upTo) <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// purgeable reports whether the purge of a tombstone is agreed.
+func (s *Store) purgeable(slot ais.Slot, modified ais.Stamp) bool {
+	s.systemMu.RLock()
+	defer s.systemMu.RUnlock()
+	p := s.system.purges.get(slot)
+	return p != nil && modified.Compare(p.upTo) <= 0
+}
+
 // loadSystem reads all system rows into memory.
 func (s *Store) loadSystem() error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{spaceSystem}, UpperBound: []byte{spaceSystem + 1}})
-	if err != nil {
-		return s.indexError(err)
-	}
-	for valid := it.First(); valid; valid = it.Next() {
-		var x systemRow
-		if x, err = decodeSystemRow(it.Value()); err != nil {
-			break
+	return s.forRange([]byte{spaceSystem}, []byte{spaceSystem + 1}, func(_, v []byte) error {
+		x, err := decodeSystemRow(v)
+		if err != nil {
+			return err
 		}
-		var y format.System
-		if y, err = format.DecodeSystem(x.Payload); err != nil {
-			break
+		y, err := format.DecodeSystem(x.Payload)
+		if err != nil {
+			return err
 		}
-		s.learn(&y)
-	}
-	if err == nil {
-		err = s.indexError(it.Error())
-	}
-	if e := it.Close(); err == nil {
-		err = s.indexError(e)
-	}
-	return err
+		s.learn(&y, x.LSN)
+		return nil
+	})
 }

@@ -24,7 +24,12 @@ func (s *Store) Begin(ctx context.Context, bucket ais.BucketID, name string) (*T
 		s.leave()
 		return nil, err
 	}
-	return &Tx{s: s, bucket: bucket, name: name, slot: s.opt.Slot(bucket, name)}, nil
+	t := &Tx{s: s, bucket: bucket, name: name, slot: s.opt.Slot(bucket, name)}
+	if err := s.clear(t.slot); err != nil {
+		t.End()
+		return nil, err
+	}
+	return t, nil
 }
 
 // End gives the latch back.

@@ -21,6 +21,11 @@ func (s *Store) openUpload(bucket ais.BucketID, name string, id ais.WriteID) (up
 	if err := s.broken(); err != nil {
 		return uploadRow{}, err
 	}
+	if s.drops.left.Load() > 0 {
+		if err := s.clear(s.opt.Slot(bucket, name)); err != nil {
+			return uploadRow{}, err
+		}
+	}
 	u, ok, err := s.uploadAt(s.db, id)
 	if err != nil {
 		return u, s.readError(err)
@@ -190,7 +195,7 @@ func (s *Store) Uploads(r *ais.UploadListRequest, keep func(ais.Slot) bool) (*ai
 	if err != nil {
 		return nil, s.readError(s.indexError(err))
 	}
-	err = s.fillUploads(it, base, r, page)
+	err = s.fillUploads(it, base, r, page, keep)
 	if e := it.Error(); err == nil && e != nil {
 		err = s.indexError(e)
 	}
@@ -203,7 +208,7 @@ func (s *Store) Uploads(r *ais.UploadListRequest, keep func(ais.Slot) bool) (*ai
 	return page, nil
 }
 
-func (s *Store) fillUploads(it *pebble.Iterator, base []byte, r *ais.UploadListRequest, page *ais.UploadPage) error {
+func (s *Store) fillUploads(it *pebble.Iterator, base []byte, r *ais.UploadListRequest, page *ais.UploadPage, keep func(ais.Slot) bool) error {
 	escaped := func(name string) []byte {
 		k := appendEscaped(bytes.Clone(base), name)
 		return k[:len(k)-2]
@@ -222,7 +227,7 @@ func (s *Store) fillUploads(it *pebble.Iterator, base []byte, r *ais.UploadListR
 			valid = it.SeekGE(escaped(string(k)))
 		}
 	}
-	for valid {
+	for skips := 0; valid; {
 		name, rest, ok := cutEscaped(it.Key()[len(base):])
 		if !ok || len(rest) != 16 {
 			return ais.Errorf(ais.Corrupt, "upload key %x does not decode", it.Key())
@@ -233,6 +238,17 @@ func (s *Store) fillUploads(it *pebble.Iterator, base []byte, r *ais.UploadListR
 		if len(page.Uploads)+len(page.Prefixes) == r.Limit {
 			page.Truncated = true
 			return nil
+		}
+		if keep != nil && !keep(s.opt.Slot(r.Bucket.ID, string(name))) {
+			skips++
+			lr := ais.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter}
+			if skips >= skipsMax && !isCommonPrefix(string(name), &lr) {
+				page.Truncated = true
+				page.NextName, page.NextUpload = string(name), ais.WriteID(rest)
+				return nil
+			}
+			valid = it.Next()
+			continue
 		}
 		if r.Delimiter != "" {
 			if i := strings.Index(string(name[len(r.Prefix):]), r.Delimiter); i >= 0 {

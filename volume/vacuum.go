@@ -123,16 +123,12 @@ func (s *Store) vacuumCandidate() *file {
 	return best
 }
 
-// purgedTo is up to which stamp the tombstones of all slots may go.
+// purgedTo is up to which stamp the tombstones of all slots may go of which anything is held.
 func (s *Store) purgedTo() ais.Stamp {
+	held := s.slots.held()
 	s.systemMu.RLock()
 	defer s.systemMu.RUnlock()
-	for _, p := range s.system.purges {
-		if p.from == 0 && p.to == ais.Slots-1 {
-			return p.upTo
-		}
-	}
-	return ais.Stamp{}
+	return s.system.purges.least(held)
 }
 
 // SlotStamp is a stamp of one slot.
@@ -144,18 +140,22 @@ type SlotStamp struct {
 // Purge records durably, in one record, that the tombstones of slots up to a stamp each are needed by
 // nobody: every copy is whole, and nothing older can come from elsewhere. Vacuum then lets them go.
 func (s *Store) Purge(ctx context.Context, l []SlotStamp) error {
-	for from := 0; from < len(l); {
-		to := from
-		for to+1 < len(l) && l[to+1].Slot == l[to].Slot+1 && l[to+1].UpTo == l[from].UpTo {
-			to++
-		}
-		err := s.writeSystem(&format.System{Kind: format.SystemPurge, From: l[from].Slot, To: l[to].Slot, UpTo: l[from].UpTo})
-		if err != nil {
-			return err
-		}
-		from = to + 1
+	if err := s.enter(); err != nil {
+		return err
 	}
-	return nil
+	defer s.leave()
+	y := &format.System{Kind: format.SystemPurges}
+	for _, x := range l {
+		if n := len(y.Purges); n > 0 && y.Purges[n-1].UpTo == x.UpTo && x.Slot > 0 && y.Purges[n-1].To == x.Slot-1 {
+			y.Purges[n-1].To = x.Slot
+			continue
+		}
+		y.Purges = append(y.Purges, format.Purge{From: x.Slot, To: x.Slot, UpTo: x.UpTo})
+	}
+	if len(y.Purges) == 0 {
+		return nil
+	}
+	return s.writeSystem(y)
 }
 
 // move is one record that vacuum has looked at.

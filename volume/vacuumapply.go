@@ -25,7 +25,7 @@ func (s *Store) pointsAt(r pebble.Reader, m *move) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		v, ok, done, err := get(r, systemKey(nil, &y))
+		v, ok, done, err := get(r, systemKey(nil, &y, rec.LSN))
 		if err != nil || !ok {
 			return false, s.indexError(err)
 		}
@@ -71,7 +71,7 @@ func (b *batch) applyMove(m *move, src *file) error {
 		// It was superseded after it was copied: its old place casts no shadow any more, its copy does.
 		return nil
 	}
-	if m.rec.Type != format.TypeSystem && b.s.givenUp(m.rec.Slot, m.rec.Bucket, m.rec.LSN) {
+	if b.s.dead(&m.rec) {
 		return nil
 	}
 	return b.shadow(m, -1)

@@ -66,6 +66,14 @@ func sampleParts() []CommitPart {
 	}
 }
 
+func sampleSlots() *ais.SlotSet {
+	s := &ais.SlotSet{}
+	for _, slot := range []ais.Slot{0, 1, 2, 700, 0x1234, 0xffff} {
+		s.Add(slot)
+	}
+	return s
+}
+
 func sampleSystems() map[string]System {
 	return map[string]System{
 		"floor-all":     {Kind: SystemFloor, Slot: 0xbeef, All: true, LSN: ais.MakeLSN(7, 55)},
@@ -75,6 +83,14 @@ func sampleSystems() map[string]System {
 		"volume-list":   {Kind: SystemVolumeList, Volumes: []ais.VolumeID{sampleVolume, sampleVolume + 1}},
 		"volume-gone":   {Kind: SystemVolumeGone, Volume: sampleVolume},
 		"set":           {Kind: SystemSet, SetID: [16]byte{0x5e, 15: 0x77}, K: 4, M: 2, Committed: true},
+		"floors-all":    {Kind: SystemFloors, All: true, LSN: ais.MakeLSN(7, 57), Version: 12, Slots: sampleSlots()},
+		"floors-some":   {Kind: SystemFloors, Buckets: []ais.BucketID{4, 9}, LSN: ais.MakeLSN(7, 58), Version: 12, Slots: sampleSlots()},
+		"purges":        {Kind: SystemPurges, Purges: []Purge{{From: 0, To: 2, UpTo: sampleStamp}, {From: 0x1234, To: 0x1234, UpTo: ais.Stamp{15: 1}}}},
+		"marks":         {Kind: SystemMarks, Version: 12, Above: 1, Slots: sampleSlots()},
+		"loss":          {Kind: SystemLoss, Volume: sampleVolume, LSN: ais.MakeLSN(7, 59), Version: 13, Slots: sampleSlots()},
+		"name-floor":    {Kind: SystemNameFloor, Bucket: 12, Name: "photos/ü.jpg", LSN: ais.MakeLSN(7, 60), UpTo: sampleStamp},
+		"settled":       {Kind: SystemSettled, Version: 12},
+		"made":          {Kind: SystemMade, Version: 3},
 	}
 }
 

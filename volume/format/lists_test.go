@@ -77,7 +77,7 @@ func TestDamagedCommit(t *testing.T) {
 
 func TestSystemSurvivesEncoding(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		want := System{Kind: SystemKind(rapid.IntRange(1, 6).Draw(t, "kind"))}
+		want := System{Kind: SystemKind(rapid.IntRange(1, 13).Draw(t, "kind"))}
 		switch want.Kind {
 		case SystemFloor:
 			want.Slot, want.LSN = ais.Slot(rapid.Uint16().Draw(t, "slot")), ais.LSN(rapid.Uint64().Draw(t, "lsn"))
@@ -102,6 +102,8 @@ func TestSystemSurvivesEncoding(t *testing.T) {
 		case SystemSet:
 			copy(want.SetID[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "set"))
 			want.K, want.M, want.Committed = rapid.Byte().Draw(t, "k"), rapid.Byte().Draw(t, "m"), rapid.Bool().Draw(t, "committed")
+		default:
+			drawFact(t, &want)
 		}
 		b := AppendSystem(nil, &want)
 		got, err := DecodeSystem(b)
@@ -110,6 +112,45 @@ func TestSystemSurvivesEncoding(t *testing.T) {
 			t.Fatalf("got\n%+v\nerror %v, want\n%+v", got, err, want)
 		}
 	})
+}
+
+// drawFact fills in the fields of a fact.
+func drawFact(t *rapid.T, y *System) {
+	slots := func() *ais.SlotSet {
+		s := &ais.SlotSet{}
+		for range rapid.IntRange(0, 5).Draw(t, "slots") {
+			s.Add(ais.Slot(rapid.Uint16().Draw(t, "slot")))
+		}
+		return s
+	}
+	stamp := func() (s ais.Stamp) {
+		copy(s[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "stamp"))
+		return s
+	}
+	lsn := func() ais.LSN { return ais.LSN(rapid.Uint64().Draw(t, "lsn")) }
+	y.Version = ais.MapVersion(rapid.Uint64().Draw(t, "version"))
+	switch y.Kind {
+	case SystemFloors:
+		y.All, y.LSN, y.Slots = rapid.Bool().Draw(t, "all"), lsn(), slots()
+		for range rapid.IntRange(1, 3).Draw(t, "buckets") {
+			if !y.All {
+				y.Buckets = append(y.Buckets, ais.BucketID(rapid.Uint64().Draw(t, "bucket")))
+			}
+		}
+	case SystemPurges:
+		y.Version = 0
+		for range rapid.IntRange(0, 3).Draw(t, "purges") {
+			from := rapid.Uint16().Draw(t, "from")
+			y.Purges = append(y.Purges, Purge{From: ais.Slot(from), To: ais.Slot(rapid.Uint16Range(from, 0xffff).Draw(t, "to")), UpTo: stamp()})
+		}
+	case SystemMarks:
+		y.Above, y.Slots = rapid.Byte().Draw(t, "above"), slots()
+	case SystemLoss:
+		y.Volume, y.LSN, y.Slots = ais.VolumeID(rapid.Uint64().Draw(t, "volume")), lsn(), slots()
+	case SystemNameFloor:
+		y.Version, y.LSN, y.UpTo, y.Bucket = 0, lsn(), stamp(), ais.BucketID(rapid.Uint64().Draw(t, "bucket"))
+		y.Name = rapid.StringN(0, 40, 200).Draw(t, "name")
+	}
 }
 
 func TestDamagedSystem(t *testing.T) {
@@ -127,7 +168,7 @@ func TestDamagedSystem(t *testing.T) {
 			name string
 			at   int
 			to   byte
-		}{{"kind 0", 0, 0}, {"kind 7", 0, 7}, {"high kind", 1, 0x80}, {"flag 2", 2, 2}, {"high flag", 3, 1}} {
+		}{{"kind 0", 0, 0}, {"kind 14", 0, 14}, {"high kind", 1, 0x80}, {"flag 2", 2, 2}, {"high flag", 3, 1}} {
 			b := bytes.Clone(good)
 			b[c.at] = c.to
 			if _, err := DecodeSystem(b); !errors.Is(err, ErrUnknown) || ais.KindOf(err) != ais.Invalid {
@@ -136,8 +177,10 @@ func TestDamagedSystem(t *testing.T) {
 		}
 	}
 	contradictions := map[string]System{
-		"floor of all and of some": {Kind: SystemFloor, All: true, Buckets: []ais.BucketID{1}},
-		"purge backwards":          {Kind: SystemPurge, From: 2, To: 1},
+		"floor of all and of some":  {Kind: SystemFloor, All: true, Buckets: []ais.BucketID{1}},
+		"purge backwards":           {Kind: SystemPurge, From: 2, To: 1},
+		"floors of all and of some": {Kind: SystemFloors, All: true, Buckets: []ais.BucketID{1}, Slots: sampleSlots()},
+		"floors of no bucket":       {Kind: SystemFloors, Slots: sampleSlots()},
 	}
 	for name, s := range contradictions {
 		if got, err := DecodeSystem(AppendSystem(nil, &s)); !ais.IsKind(err, ais.Corrupt) || !reflect.DeepEqual(got, System{}) {

@@ -2,7 +2,6 @@ package format
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/seed9b016523/ais"
 )
@@ -11,12 +10,20 @@ import (
 type SystemKind uint16
 
 const (
-	SystemFloor      SystemKind = 1 // the slot was given up here: records of a smaller LSN are dead
-	SystemPurge      SystemKind = 2 // tombstones of these slots, up to a stamp, are no longer needed
+	SystemFloor      SystemKind = 1 // one slot was given up here; read, no build writes it any more: SystemFloors
+	SystemPurge      SystemKind = 2 // likewise of one range of slots: SystemPurges
 	SystemLimit      SystemKind = 3 // a poisoned volume counts only up to here
 	SystemVolumeList SystemKind = 4 // all volumes that exist on the mountpath
 	SystemVolumeGone SystemKind = 5 // this volume was removed on purpose
 	SystemSet        SystemKind = 6 // a coded set; reserved, no build writes it so far
+
+	SystemFloors    SystemKind = 7  // slots were given up here: their records of a smaller LSN are dead
+	SystemPurges    SystemKind = 8  // tombstones of slots, up to a stamp each, are no longer needed
+	SystemMarks     SystemKind = 9  // slots are whole here as of a map version
+	SystemLoss      SystemKind = 10 // something of slots was lost with a volume: older marks of them are void
+	SystemNameFloor SystemKind = 11 // records of a name, up to a stamp, are dead
+	SystemSettled   SystemKind = 12 // all that a settled map gives up has been given up
+	SystemMade      SystemKind = 13 // the map version when the mountpath was taken into use
 )
 
 // System is the payload of a SYSTEM record. Kind says which fields count; the others are zero and
@@ -46,6 +53,26 @@ type System struct {
 	SetID     [16]byte
 	K, M      uint8
 	Committed bool
+
+	// Slots are those of SystemFloors, SystemMarks and SystemLoss; not nil there. A floor is of All buckets or
+	// of Buckets, below LSN; a loss is with Volume, and voids marks below LSN.
+	Slots *ais.SlotSet
+	// Version is the map version of SystemFloors (under which they were given up), SystemMarks, SystemLoss
+	// (nothing that came under it or a later one was lost), SystemSettled and SystemMade.
+	Version ais.MapVersion
+	Above   uint8 // of SystemMarks: whole for all counts of copies above it
+
+	Purges []Purge // SystemPurges
+
+	// SystemNameFloor: records of Name in Bucket below LSN that are stamped up to UpTo are dead.
+	Bucket ais.BucketID
+	Name   string
+}
+
+// Purge says up to which stamp tombstones of the slots From to To, inclusive, are no longer needed.
+type Purge struct {
+	From, To ais.Slot
+	UpTo     ais.Stamp
 }
 
 // systemHead is the length in bytes of what every kind begins with: kind, flags, count.
@@ -86,7 +113,7 @@ func AppendSystem(dst []byte, s *System) []byte {
 		dst = append(dst, s.SetID[:]...)
 		dst = le.AppendUint64(dst, uint64(s.K)|uint64(s.M)<<8)
 	default:
-		panic(fmt.Sprintf("format: system record of kind %d", s.Kind))
+		return appendFact(dst, s)
 	}
 	return dst
 }
@@ -110,6 +137,9 @@ func DecodeSystem(b []byte) (System, error) {
 		return System{}, ais.Errorf(ais.Corrupt, "system record of %d bytes cannot be read", len(b))
 	}
 	s := System{Kind: SystemKind(le.Uint16(b))}
+	if s.Kind >= SystemFloors && s.Kind <= SystemMade {
+		return decodeFact(b)
+	}
 	fixed, listed, known := s.Kind.layout()
 	if !known {
 		return System{}, unknownf("system record of kind %d", s.Kind)
