@@ -15,6 +15,12 @@ packages = $(shell go list ./... | grep -v /integration$$)
 FUZZTIME ?= 10m
 # SEEDS is how many simulated clusters `make sim` runs, or a range such as 5001-9000.
 SEEDS ?= 2000
+# SEED, DURATION, NODES, CLIENTS, NEMESES are those of `make thrash`.
+SEED ?= 1
+DURATION ?= 2h
+NODES ?= 5
+CLIENTS ?= 16
+NEMESES ?= all
 # BENCH is what `make bench` hands to `ais bench`.
 BENCH ?=
 
@@ -85,6 +91,14 @@ clients: tools ## real clients: 1,000 files and one of 1 GiB in and out of each
 .PHONY: clients-long
 clients-long: tools ## the same with 10,000 files and one of 5 GiB
 	AIS_LONG=1 go test -timeout 6h -count=1 -v -run '^TestClient' ./integration
+
+.PHONY: thrash
+thrash: build ## a real cluster under load and faults for DURATION (2h); SEED, NODES, CLIENTS, NEMESES
+	$(binary) thrash --seed $(SEED) --duration $(DURATION) --nodes $(NODES) --clients $(CLIENTS) --nemeses '$(NEMESES)'
+
+.PHONY: thrash-ci
+thrash-ci: build ## the same for three minutes in all, as CI runs it
+	$(binary) thrash --seed $(SEED) --duration 2m
 
 .PHONY: bench
 bench: build ## measure a node on this machine's disk: throughput, latency, server CPU

@@ -78,7 +78,7 @@ func newRoot(s Surroundings) (*cobra.Command, *globals) {
 		newBucket(s, g), newList(s, g), newPut(s, g), newGet(s, g), newCopy(g), newRemove(s, g),
 		newShow(s, g), newConfig(s, g), newCluster(s, g), newVolume(s, g),
 		newStart(s, g), newStop(s, g), newWait(s, g), newAudit(s, g),
-		newBench(s, g), newSim(s), newVersion(s, g),
+		newBench(s, g), newSim(s), newThrash(s, g), newVersion(s, g),
 	)
 	// cobra's own completion command, which writes to where root does.
 	root.InitDefaultCompletionCmd()

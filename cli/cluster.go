@@ -43,14 +43,19 @@ func nodeVerb(s Surroundings, g *globals, use, short, long string, verb api.Node
 			if err != nil {
 				return err
 			}
-			if g.json {
-				return printJSON(s.Stdout, changed)
-			}
-			notice(s.Stdout, did+" (map version %d)", n.ID, changed.Map.Version)
-			return nil
+			return printChangedNode(s, g, did, n.ID, changed)
 		},
 		ValidArgsFunction: completeArgs(g, completeNode),
 	}
+}
+
+// printChangedNode says what was done to a node; did has a place for its id.
+func printChangedNode(s Surroundings, g *globals, did, id string, changed *api.Changed) error {
+	if g.json {
+		return printJSON(s.Stdout, changed)
+	}
+	notice(s.Stdout, did+" (map version %d)", id, changed.Map.Version)
+	return nil
 }
 
 func newMaintenance(s Surroundings, g *globals) *cobra.Command {
@@ -62,15 +67,19 @@ func newMaintenance(s Surroundings, g *globals) *cobra.Command {
 	return c
 }
 
+// decommissioned says that a node is planned out.
+const decommissioned = "node %s is being decommissioned"
+
 func newDecommission(s Surroundings, g *globals) *cobra.Command {
-	var dry bool
+	var dry, force bool
 	c := nodeVerb(s, g, "decommission", "Plan a node out: what it holds moves to the others",
 		`Plan a node out: it is dealt no slots any more, and what it holds moves to the others. 'ais wait
-rebalance' returns when that is done; 'ais cluster forget' then ends its membership, and 'ais cluster
-maintenance stop' takes the decision back.`, api.Decommission, "node %s is being decommissioned")
+rebalance' returns when that is done, and the node leaves the map by itself; until then 'ais cluster
+maintenance stop' takes the decision back. It is refused if fewer targets would be left than some bucket has
+copies, or if what the node holds does not fit on them, unless it is forced.`, api.Decommission, decommissioned)
 	do := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if !dry {
+		if !dry && !force {
 			return do(c, args)
 		}
 		r, err := g.connect()
@@ -81,6 +90,13 @@ maintenance stop' takes the decision back.`, api.Decommission, "node %s is being
 		if err != nil {
 			return err
 		}
+		if !dry {
+			changed, err := r.ForceDecommission(c.Context(), n.ID)
+			if err != nil {
+				return err
+			}
+			return printChangedNode(s, g, decommissioned, n.ID, changed)
+		}
 		p, err := r.DecommissionPlan(c.Context(), n.ID)
 		if err != nil {
 			return err
@@ -88,6 +104,7 @@ maintenance stop' takes the decision back.`, api.Decommission, "node %s is being
 		return printPlan(s, g, p)
 	}
 	c.Flags().BoolVar(&dry, "dry-run", false, "only say what would move")
+	c.Flags().BoolVar(&force, "force", false, "do it though the others may not be able to carry what it holds")
 	return c
 }
 

@@ -205,6 +205,7 @@ func TestClusterVerbs(t *testing.T) {
 	}{
 		{args: "maintenance start ffee", asks: "POST /v1/cluster/nodes/ffee000000000003/maintenance", says: "node ffee000000000003 is in maintenance (map version 13)\n"},
 		{args: "maintenance stop ffee", asks: "POST /v1/cluster/nodes/ffee000000000003/activate", says: "node ffee000000000003 is back in service (map version 13)\n"},
+		{args: "decommission 10.0.0.2:8080 --force", asks: "POST /v1/cluster/nodes/1a2c000000000002/decommission?force=true", says: "node 1a2c000000000002 is being decommissioned (map version 13)\n"},
 		{args: "decommission 10.0.0.2:8080", asks: "POST /v1/cluster/nodes/1a2c000000000002/decommission", says: "node 1a2c000000000002 is being decommissioned (map version 13)\n"},
 		{args: "set-primary ffee", asks: "POST /v1/cluster/nodes/ffee000000000003/primary", says: "node ffee000000000003 is the primary (map version 13)\n"},
 		{args: "forget 1a2c", asks: "POST /v1/cluster/nodes/1a2c000000000002/forget", says: "node 1a2c000000000002 is forgotten (map version 13)\n"},

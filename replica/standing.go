@@ -49,14 +49,14 @@ func (s *Standing) Same(o *Standing) bool {
 func (s *Standing) changedAfter(v ais.MapVersion) bool { return s.Epoch() > v }
 
 // Before are the targets that may have answered for the slot under a map of the chain: each must have applied
-// this one, or be known to have no lease, before the group answers. A target that is down has none.
+// this one, or be known to have no lease, before the group answers. Of one that is still the map says so.
 func (s *Standing) Before(self ais.NodeID) (nodes []ais.NodeID) {
 	for i := range s.Chain {
 		for _, id := range s.Chain[i].Nodes {
 			if id == self || slices.Contains(nodes, id) {
 				continue
 			}
-			if n, ok := s.Map.Node(id); !ok || n.State == cmap.Down {
+			if n, ok := s.Map.Node(id); !ok || n.Still() {
 				continue
 			}
 			nodes = append(nodes, id)

@@ -80,7 +80,11 @@ func (p *payload) release() {
 		p.t.putBody(p.buf)
 		p.buf = nil
 	}
-	if p.staged != nil && !p.named {
+	switch {
+	case p.staged == nil:
+	case p.named: // whatever became of the entry, it may come to light
+		p.staged.Taken()
+	default:
 		p.staged.Abort()
 		p.relay.drop(p.staged.Write())
 	}

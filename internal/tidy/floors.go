@@ -55,9 +55,10 @@ var Floors = []Package{
 	{Path: "node", Floor: 6, Says: "Reads configuration, builds the parts, runs them; the only package that knows everybody."},
 
 	{Path: "bench", Floor: 7, Says: "A load generator for any S3 endpoint."},
-	{Path: "cli", Floor: 7, Siblings: []string{"bench", "sim"}, Says: "The commands."},
+	{Path: "cli", Floor: 7, Siblings: []string{"bench", "sim", "thrash"}, Says: "The commands."},
 	{Path: "cmd/ais", Floor: 7, Siblings: []string{"cli", "bench"}, Says: "A main of a few lines."},
 	{Path: "sim", Floor: 7, Says: "A whole cluster in one goroutine under simulated faults, held to its rules."},
+	{Path: "thrash", Floor: 7, Says: "A real cluster under load with faults, every answer held to what was written."},
 	{Path: "integration", Floor: 7, Says: "Real processes, real ports, real clients."},
 	{Path: "internal/tidy", Floor: 7, Says: "The house rules as a test."},
 }
