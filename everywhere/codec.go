@@ -23,7 +23,7 @@ const (
 	messageOfErrorMax = 1 << 10 // bytes of the text of an error; more is cut
 )
 
-func flag(is bool, bit byte) byte {
+func bitIf(is bool, bit byte) byte {
 	if is {
 		return bit
 	}
@@ -192,8 +192,8 @@ func appendDeletes(b []byte, requests []*ais.DeleteRequest) []byte {
 	for _, r := range requests {
 		c := &r.Condition
 		b = appendBlob(b, r.Name)
-		b = append(b, flag(r.Version != nil, deleteVersion)|flag(c.IfMatchAny, deleteMatchAny)|flag(c.IfNoneMatchAny, deleteNoneAny)|
-			flag(c.IfSize != nil, deleteSize))
+		b = append(b, bitIf(r.Version != nil, deleteVersion)|bitIf(c.IfMatchAny, deleteMatchAny)|bitIf(c.IfNoneMatchAny, deleteNoneAny)|
+			bitIf(c.IfSize != nil, deleteSize))
 		if r.Version != nil {
 			b = append(b, r.Version[:]...)
 		}
@@ -240,7 +240,7 @@ func appendOutcomes(b []byte, outcomes []ais.DeleteOutcome) []byte {
 	for i := range outcomes {
 		o := &outcomes[i]
 		if o.Err == nil {
-			b = append(b, 0, flag(o.Result.DeleteMarker, outcomeMarker)|flag(o.Result.Existed, outcomeExisted))
+			b = append(b, 0, bitIf(o.Result.DeleteMarker, outcomeMarker)|bitIf(o.Result.Existed, outcomeExisted))
 			b = append(b, o.Result.Version[:]...)
 			continue
 		}
@@ -281,7 +281,7 @@ func decodeAbort(b []byte) (ref bucketRef, name string, id ais.WriteID, err erro
 }
 
 func appendOpen(b []byte, bucket *ais.Bucket, name string, v *ais.VersionID) []byte {
-	b = append(appendBlob(appendHead(b, bucket), name), flag(v != nil, 1))
+	b = append(appendBlob(appendHead(b, bucket), name), bitIf(v != nil, 1))
 	if v != nil {
 		b = append(b, v[:]...)
 	}
@@ -307,7 +307,7 @@ type opened struct {
 
 func (o *opened) appendTo(b []byte) []byte {
 	e := &o.object
-	b = append(b, codecVersion, flag(e.Latest, objectLatest)|flag(e.DeleteMarker, objectMarker)|flag(o.inline != nil, objectInline))
+	b = append(b, codecVersion, bitIf(e.Latest, objectLatest)|bitIf(e.DeleteMarker, objectMarker)|bitIf(o.inline != nil, objectInline))
 	b = binary.AppendUvarint(append(b, e.Modified[:]...), uint64(e.Size))
 	b = binary.AppendUvarint(b, uint64(len(o.parts)))
 	for _, n := range o.parts {
