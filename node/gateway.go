@@ -96,7 +96,7 @@ func (p places) Home(bucket, name string) (proxy.Home, bool) {
 	if !ok {
 		return p.homeOf(view.Map(), p.record.Node)
 	}
-	node, ok := view.Map().Home( cmap.SlotOf(uint64(view.Cluster().HashSeed), b.ID, name))
+	node, ok := view.Map().Home(cmap.SlotOf(uint64(view.Cluster().HashSeed), b.ID, name))
 	if !ok {
 		return proxy.Home{}, false
 	}
@@ -112,7 +112,7 @@ func (p places) Copies(bucket, name string) (copies []proxy.Home) {
 	}
 	var room [ais.CopiesMax]ais.NodeID
 	slot := cmap.SlotOf(uint64(view.Cluster().HashSeed), b.ID, name)
-	home, _ := view.Map().Home( slot)
+	home, _ := view.Map().Home(slot)
 	for _, node := range view.Map().AppendGroup(room[:0], slot, view.Copies(b)) {
 		if node == home {
 			continue

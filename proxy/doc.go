@@ -4,10 +4,14 @@
 // or there, is the same handler of package s3 or api. It does not place objects: Places tells it who is the
 // home of a name. It keeps nothing and merges nothing.
 //
-//	public port ─ S3, API ─→ subject ─→ decide ─┬─ here, or no object ──→ this node's doors
-//	                            ↑               ├─ REST, elsewhere ─────→ 307 with a ticket
-//	                            │               ├─ elsewhere ─ Do ──────→ Receive of the home ─→ its doors
-//	                            └─ hold ←───────┴─ nobody, just now
+//	public port ─ S3, API ─→ subject ─→ home ─┬─ here, or no name ─────→ this node's doors
+//	                            ↑              ├─ REST, elsewhere ──────→ 307 with a ticket
+//	                            │              ├─ a read ─ hedge ─ Do ──→ Receive of the home, or of a copy
+//	                            │              ├─ elsewhere ─ Do ───────→ Receive of the home ─→ its doors
+//	                            └─ hold ←──────┴─ nobody, just now
+//
+// A read may be answered by a copy. The home is asked first, a copy as soon as the home has failed or has been
+// silent for Limits.Patience; for Limits.Doubt afterwards the copies come first, but for one read that finds out.
 //
 // # One hop
 //
@@ -31,7 +35,8 @@
 //
 // A request that nobody serves just now (the home restarts, has no lease, cannot be reached, or the map is
 // about to change) waits here for at most Config.Hold, and is tried again whenever the map changes
-// and every 50 to 200 ms. Nothing of it is buffered, so only a request whose body has not been touched is held. One that
+// and every 50 to 200 ms. So does one that a door has refused before anything was done (front.FailureKind). Of a body
+// the beginning is kept while it is read (front.Body.Keep), so a request is held unless more of it was read. One that
 // changes something is tried again only if it surely was not acted upon. At most Config.Held wait, all of
 // them signed; more get 503 with Retry-After at once.
 //
@@ -41,6 +46,7 @@
 // whole. A client that goes away in the middle of a body, either way, ends the request at the home. While the home
 // thinks, or a request is held, nobody watches the client's connection: Config.Answer and Config.Hold bound it.
 //
-// Goroutines: none of its own; a request is served by that of its connection. Locks: Gateway.mu guards the
-// homes in doubt and is held for nothing else. Nothing here survives a crash, and nothing needs to.
+// Goroutines: a request is served by that of its connection; a read that several nodes may answer has one for
+// each that is asked, which have ended when the answer is given. Locks: doubts.mu guards the nodes in doubt and is held
+// for nothing else. Nothing here survives a crash, and nothing needs to.
 package proxy
