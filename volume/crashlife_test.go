@@ -36,6 +36,10 @@ type life struct {
 	quit   context.CancelFunc
 	names  int
 	damage []Event
+	mapped ais.MapVersion // what the target has applied
+	// oneSlot: all names lie in it. rebuilt counts indexes made anew.
+	oneSlot *ais.Slot
+	rebuilt int
 	// halfIndex: the index may have been cut off while it was removed; it is then made anew.
 	halfIndex bool
 	held      []heldWrite
@@ -57,11 +61,20 @@ func (l *life) options(rebuild bool) Options {
 	c.LargeLanes = 2
 	c.StageBuffers = 1
 	return Options{FS: l.mem, Dir: "/mp/.ais", Cluster: 1, Target: 2, Mountpath: 3, Clock: NewClock(2, l.epoch, 1, 1),
-		Slot:   func(id ais.BucketID, name string) ais.Slot { return cmap.SlotOf(7, id, name) },
+		MapVersion: l.mapped,
+		Slot: func(id ais.BucketID, name string) ais.Slot {
+			if l.oneSlot != nil {
+				return *l.oneSlot
+			}
+			return cmap.SlotOf(7, id, name)
+		},
 		Copies: func(ais.BucketID) uint8 { return 1 }, Config: c, Logger: slog.New(slog.DiscardHandler),
 		Events: func(e Event) {
 			if e.Kind == EventIndexBroken && l.halfIndex {
 				return
+			}
+			if e.Kind == EventRebuilt {
+				l.rebuilt++
 			}
 			if e.Kind != EventTornTail && e.Kind != EventVacuumed && e.Kind != EventRebuilt {
 				l.damage = append(l.damage, e)
