@@ -63,7 +63,7 @@ func (t *Target) WholeUnder() ais.MapVersion { return t.fills.whole() }
 // meanwhile.
 func (t *Target) lackingSlots(m *cmap.Map) *ais.SlotSet {
 	out := &ais.SlotSet{}
-	most := t.copiesMost()
+	classes := t.classes()
 	for i := range ais.Slots {
 		s := t.slots.at(ais.Slot(i))
 		s.mu.Lock()
@@ -72,7 +72,7 @@ func (t *Target) lackingSlots(m *cmap.Map) *ais.SlotSet {
 			s.mu.Unlock()
 			return nil
 		}
-		if t.lacks(s, most) {
+		if t.lacks(s, classes) {
 			out.Add(s.slot)
 		}
 		s.mu.Unlock()
@@ -80,13 +80,18 @@ func (t *Target) lackingSlots(m *cmap.Map) *ais.SlotSet {
 	return out
 }
 
-// lacks reports whether anything of a slot is missing that this target is to hold. s.mu is held, and the slot fresh.
-func (t *Target) lacks(s *slotState, most int) bool {
+// lacks reports whether anything of a slot is missing that this target is to hold: what has once been there for
+// some count of copies stays marked. s.mu is held, and the slot fresh.
+func (t *Target) lacks(s *slotState, classes []int) bool {
 	index := t.index(s)
+	most := 1
+	if n := len(classes); n > 0 {
+		most = classes[n-1]
+	}
 	if index >= most {
 		return false
 	}
-	if !t.whole(s, index+1) {
+	if !t.whole(s, index+1) { // of counts that no bucket has, too: the mark is for all above
 		return true
 	}
 	if t.width == 1 {
@@ -159,16 +164,14 @@ func (t *Target) fillAll(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet)
 // compare finds the slots for which there is nothing to fetch: nobody else held them, or a whole copy holds the
 // same. The others it gives back.
 func (t *Target) compare(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet, marks *marking) (rest []ais.Slot) {
-	most := t.copiesMost()
+	classes := t.classes()
 	byNode := map[ais.NodeID]*ais.SlotSet{}
 	for slot := range lacking.All() {
-		st := replica.Stand(m, slot, most)
-		q := replica.NewInquiry(st)
-		q.Answer(t.opt.Self, t.ownWords(st, t.mountsOf(slot)[:1]))
-		if q.Final() && t.width == 1 {
+		if t.knowsAll(m, slot, classes) {
 			marks.add(ctx, slot)
 			continue
 		}
+		st := replica.Stand(m, slot, t.copiesMost())
 		asked := false
 		for _, id := range st.Group() {
 			if id == t.opt.Self || st.Home() != t.opt.Self && st.Home() != id {
@@ -205,10 +208,42 @@ func (t *Target) compare(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet,
 	return rest
 }
 
+// knowsAll reports whether nobody need be asked about a slot: the copies here had all there was, and agree.
+func (t *Target) knowsAll(m *cmap.Map, slot ais.Slot, classes []int) bool {
+	index := replica.PlaceOf(t.opt.Self)(cmap.Group{Nodes: m.Group(slot, ais.CopiesMax)})
+	for _, class := range classes {
+		if class <= index {
+			continue
+		}
+		st := replica.Stand(m, slot, class)
+		mounts := t.locals(m, slot, class)
+		q := replica.NewInquiry(st)
+		q.Answer(t.opt.Self, t.ownWords(st, mounts))
+		lead, err := t.leadOf(m, slot, class)
+		if err != nil || !q.Final() {
+			return false
+		}
+		if st.Home() != t.opt.Self {
+			return false // what was never acknowledged the home decides on
+		}
+		own := lead.SlotDigest(slot, uint8(class))
+		for _, mount := range mounts {
+			store := mount.store.Load()
+			if store == nil {
+				return false
+			}
+			if d := store.SlotDigest(slot, uint8(class)); d.Sum != own.Sum || d.Count != own.Count {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // compareWith gives the slots of which another copy is whole and holds the same.
 func (t *Target) compareWith(ctx context.Context, m *cmap.Map, id ais.NodeID, slots *ais.SlotSet) *ais.SlotSet {
 	same := &ais.SlotSet{}
-	most := t.copiesMost()
+	classes := t.classes()
 	var list []ais.Slot
 	for slot := range slots.All() {
 		list = append(list, slot)
@@ -232,7 +267,7 @@ func (t *Target) compareWith(ctx context.Context, m *cmap.Map, id ais.NodeID, sl
 			theirs[st.Slot][int(st.Copies)] = st
 		}
 		for _, slot := range part {
-			if !reply.Lacking.Has(slot) && t.holdsSame(m, slot, most, theirs[slot]) {
+			if !reply.Lacking.Has(slot) && t.holdsSame(m, slot, classes, theirs[slot]) {
 				same.Add(slot)
 			}
 		}
@@ -242,13 +277,16 @@ func (t *Target) compareWith(ctx context.Context, m *cmap.Map, id ais.NodeID, sl
 
 // holdsSame reports whether each local copy holds of a slot what another does, for the counts of copies that it is
 // to hold.
-func (t *Target) holdsSame(m *cmap.Map, slot ais.Slot, most int, theirs map[int]replica.SlotState) bool {
+func (t *Target) holdsSame(m *cmap.Map, slot ais.Slot, classes []int, theirs map[int]replica.SlotState) bool {
 	s := t.slots.at(slot)
 	s.mu.Lock()
 	t.refresh(s)
 	index := t.index(s)
 	s.mu.Unlock()
-	for class := index + 1; class <= most; class++ {
+	for _, class := range classes {
+		if class <= index {
+			continue
+		}
 		for _, mount := range t.locals(m, slot, class) {
 			st := mount.store.Load()
 			if st == nil {
@@ -336,7 +374,10 @@ func (t *Target) fillSlot(ctx context.Context, m *cmap.Map, slot ais.Slot) error
 	if !fresh {
 		return ais.Errorf(ais.StaleMap, "there is a newer map")
 	}
-	for class := index + 1; class <= t.copiesMost(); class++ {
+	for _, class := range t.classes() {
+		if class <= index {
+			continue
+		}
 		s.mu.Lock()
 		whole := t.whole(s, class)
 		tn := s.tenure(class)

@@ -324,7 +324,7 @@ func (t *Target) States(ctx context.Context, from ais.NodeID, q *replica.States)
 		return nil, err
 	}
 	out := &replica.Stated{Lacking: &ais.SlotSet{}}
-	most := t.copiesMost()
+	classes := t.classes()
 	m := t.cluster.Load()
 	out.Map = m.Version()
 	for slot := range q.Slots.All() {
@@ -335,7 +335,7 @@ func (t *Target) States(ctx context.Context, from ais.NodeID, q *replica.States)
 			s.mu.Unlock()
 			return nil, ais.Errorf(ais.Unavailable, "there is a newer map")
 		}
-		if i := t.index(s); i < most && !t.whole(s, i+1) {
+		if !t.wholeFor(s, classes) {
 			out.Lacking.Add(slot)
 		}
 		var ends []chan struct{}

@@ -9,10 +9,13 @@ import (
 	"path"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/disk"
 	"github.com/seed9b016523/ais/mountpath"
+	"github.com/seed9b016523/ais/replica"
 	"github.com/seed9b016523/ais/volume"
 )
 
@@ -29,6 +32,7 @@ type rig struct {
 	// unavailable names a mountpath to be taken out of service before the target opens; "" none.
 	unavailable string
 	paths       *mountpath.Set
+	cluster     *cmap.Map // of this target alone
 	stop        func()
 }
 
@@ -75,8 +79,22 @@ func (r *rig) start() {
 			p.Disable(ais.Errorf(ais.Internal, "pulled out by the test"))
 		}
 	}
-	target, err := Open(context.Background(), Options{Disks: paths, Seed: 7, Generation: 1, MapVersion: 1, Volume: r.config,
-		Logger: slog.New(listener{r.said}), BucketOpen: r.bucketOpen, Events: func(m ais.MountpathID, e volume.Event) {
+	first := cmap.New(1)
+	if r.cluster != nil {
+		first = r.cluster
+	}
+	target, err := Open(context.Background(), Options{Self: rigNode, Disks: paths, Seed: 7, Map: first, Volume: r.config,
+		Logger: slog.New(listener{r.said}), BucketOpen: r.bucketOpen,
+		Buckets:   func() []*ais.Bucket { return nil },
+		Copies:    func(ais.BucketID) int { return 1 },
+		Peers:     nobody{},
+		Lease:     func() error { return nil },
+		LeaseMost: func() time.Duration { return time.Second },
+		Clock:     bootClock(),
+		Accuse:    func(ais.NodeID) {},
+		Behind:    func(ais.MapVersion) {},
+		Filling:   func() Filling { return Filling{Enabled: true, Multiplier: 1} },
+		Events: func(m ais.MountpathID, e volume.Event) {
 			select {
 			case r.events <- mountEvent{m, e}:
 			default:
@@ -95,6 +113,84 @@ func (r *rig) start() {
 			r.t.Errorf("the target ended with: %v", err)
 		}
 	}
+	r.join()
+}
+
+// rigNode is the node of a rig.
+const rigNode ais.NodeID = 1
+
+// join has the cluster know the process life that has begun, and waits until the target serves.
+func (r *rig) join() {
+	r.t.Helper()
+	var err error
+	if r.cluster == nil {
+		r.cluster, err = cmap.New(1).Join(cmap.Node{ID: rigNode, Roles: ais.RoleTarget, Weight: 1, Epoch: r.paths.Epoch(), Seat: 1})
+	} else {
+		r.cluster, err = r.cluster.Start([]cmap.Start{{ID: rigNode, Epoch: r.paths.Epoch(), Seat: 1}})
+	}
+	if err != nil {
+		r.t.Fatalf("a map with the new process: %v", err)
+	}
+	if err := r.Apply(r.cluster); err != nil {
+		r.t.Fatalf("apply map %d: %v", r.cluster.Version(), err)
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for r.Unready() > 0 || r.WholeUnder() < r.cluster.Version() && r.unavailable == "" {
+		select {
+		case <-tick.C:
+		case <-r.t.Context().Done():
+			r.t.Fatalf("the test ended while %d slots were not ready", r.Unready())
+		}
+	}
+	if r.cluster.Settled() < r.cluster.Version() && r.unavailable == "" {
+		if r.cluster, err = r.cluster.Settle(r.cluster.Version()); err != nil {
+			r.t.Fatalf("settle: %v", err)
+		}
+		if err := r.Apply(r.cluster); err != nil {
+			r.t.Fatalf("apply map %d: %v", r.cluster.Version(), err)
+		}
+	}
+}
+
+// bootClock is a clock that begins now.
+func bootClock() func() ais.Instant {
+	began := time.Now()
+	return func() ais.Instant { return ais.Instant(time.Since(began)) }
+}
+
+// nobody is the peers of a target that is alone.
+type nobody struct{ Peers }
+
+func (nobody) Write(to ais.NodeID, _ *replica.Write, done func(error)) {
+	go done(ais.Errorf(ais.Unavailable, "node %s is not there", to))
+}
+
+// List is a page of all that the target holds, as of the newest map.
+func (r *rig) List(ctx context.Context, q *ais.ListRequest) (*ais.ListPage, error) {
+	return r.Target.List(ctx, rigNode, &replica.ListHomed{Map: r.Map().Version(), Request: *q})
+}
+
+func (r *rig) ListUploads(ctx context.Context, q *ais.UploadListRequest) (*ais.UploadPage, error) {
+	return r.Target.ListUploads(ctx, rigNode, &replica.ListHomed{Map: r.Map().Version(), Uploads: q})
+}
+
+// Empty reports whether a bucket holds anything, as a node finds out before one goes.
+func (r *rig) Empty(ctx context.Context, b *ais.Bucket) (bool, error) {
+	if b.Deleting {
+		if err := r.Quiesce(ctx, b); err != nil {
+			return false, err
+		}
+	}
+	page, err := r.List(ctx, &ais.ListRequest{Bucket: b, Versions: true, Limit: 1})
+	if err != nil || len(page.Entries) > 0 {
+		return false, err
+	}
+	uploads, err := r.ListUploads(ctx, &ais.UploadListRequest{Bucket: b, Limit: 1})
+	if err != nil {
+		return false, err
+	}
+	return len(uploads.Uploads) == 0, nil
 }
 
 // end stops the target and gives the mountpaths back.
@@ -143,7 +239,7 @@ func (l listener) Handle(_ context.Context, r slog.Record) error {
 }
 
 // of is the index of the mountpath on which a name lies, and on names one there.
-func (r *rig) of(b *ais.Bucket, name string) int { return r.opt.Disks.Of(r.slot(b.ID, name)) }
+func (r *rig) of(b *ais.Bucket, name string) int { return r.opt.Disks.Of(r.slotOf(b.ID, name)) }
 
 // index is that of a mountpath in the order of the set.
 func (r *rig) index(dir string) int {

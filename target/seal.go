@@ -92,6 +92,9 @@ func (t *Target) Apply(m *cmap.Map) error {
 	defer t.applying.Unlock()
 	old := t.cluster.Load()
 	if m == old || replica.MomentOf(m.Generation(), m.Version()) < replica.MomentOf(old.Generation(), old.Version()) {
+		if most := t.copiesMost(); t.classesKnown.Swap(int64(most)) != int64(most) {
+			t.news.tell() // there is a bucket of another count of copies
+		}
 		return nil
 	}
 	err := t.giveUp(t.life, m)

@@ -20,13 +20,37 @@ const (
 	statePatience = 3 * time.Second
 )
 
-// copiesMost is the highest count of copies of any bucket, at least that of the default policy.
-func (t *Target) copiesMost() int {
-	most := 2
+// classes are the counts of copies that buckets have, lowest first. Of other counts there is nothing to hold: a
+// bucket is known here before a map is that was made later than the bucket.
+func (t *Target) classes() (all []int) {
 	for _, b := range t.opt.Buckets() {
-		most = max(most, t.opt.Copies(b.ID))
+		if c := t.opt.Copies(b.ID); !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// copiesMost is the highest count of copies of any bucket, at least 1.
+func (t *Target) copiesMost() int {
+	most := 1
+	for _, c := range t.classes() {
+		most = max(most, c)
 	}
 	return most
+}
+
+// wholeFor reports whether the copy here is whole for those of some counts of copies for which this target is to
+// hold the slot. s.mu is held, and the slot fresh.
+func (t *Target) wholeFor(s *slotState, classes []int) bool {
+	index := t.index(s)
+	for _, c := range classes {
+		if c > index && !t.whole(s, c) {
+			return false
+		}
+	}
+	return true
 }
 
 // bucketsOf are the buckets whose count of copies is in a set of bits.
@@ -70,7 +94,7 @@ type candidate struct {
 // takeOver takes over what can be taken over now, and returns how many slots are left.
 func (t *Target) takeOver(ctx context.Context) (left int) {
 	m := t.cluster.Load()
-	most := t.copiesMost()
+	most, classes := t.copiesMost(), t.classes()
 	if me, ok := m.Node(t.opt.Self); !ok || me.Epoch != t.clock.Epoch() || t.Sealed() < m.Version() {
 		// What began under older maps may yet change what is here; and others refuse what the process before this
 		// one has sent only once the map says that there is a new one.
@@ -93,7 +117,7 @@ func (t *Target) takeOver(ctx context.Context) (left int) {
 			left++
 			// What is under way from the time before ends first.
 			if c := (&candidate{s: s, m: m, st: replica.Stand(m, s.slot, most)}); len(s.writes)+len(s.received) == 0 && t.mayTakeOver(c.st) {
-				if !t.whole(s, t.lowestClass(s)) {
+				if !t.wholeFor(s, classes) {
 					t.makeReady(c) // it asks others before it answers
 					left--
 				} else {
@@ -110,9 +134,6 @@ func (t *Target) takeOver(ctx context.Context) (left int) {
 	left -= t.settleCandidates(ctx, all)
 	return left
 }
-
-// lowestClass is the lowest count of copies for which this target holds a slot. s.mu is held.
-func (t *Target) lowestClass(s *slotState) int { return t.index(s) + 1 }
 
 // makeReady opens a slot. s.mu is held, and the slot fresh.
 func (t *Target) makeReady(c *candidate) bool {
@@ -217,7 +238,7 @@ func (t *Target) open(c *candidate) bool {
 	if c.s.m != c.m {
 		return false
 	}
-	for class := t.lowestClass(c.s); class <= c.st.Copies; class++ {
+	for _, class := range t.classes() {
 		for _, mount := range t.locals(c.m, c.s.slot, class) {
 			if st := mount.store.Load(); st != nil {
 				if newest, err := st.Newest(c.s.slot, uint8(class)); err == nil {
@@ -232,7 +253,7 @@ func (t *Target) open(c *candidate) bool {
 
 // equalEverywhere reports whether all whole copies hold the same.
 func (t *Target) equalEverywhere(c *candidate) bool {
-	for class := 1; class <= c.st.Copies; class++ {
+	for _, class := range t.classes() {
 		lead, err := t.leadOf(c.m, c.s.slot, class)
 		if err != nil {
 			return false
@@ -266,7 +287,7 @@ func (t *Target) equalEverywhere(c *candidate) bool {
 
 // mend puts all that a whole copy holds above what is stable there on all copies of the group.
 func (t *Target) mend(ctx context.Context, c *candidate) error {
-	for class := 1; class <= c.st.Copies; class++ {
+	for _, class := range t.classes() {
 		if err := t.mendClass(ctx, c, class); err != nil {
 			return err
 		}

@@ -64,12 +64,13 @@ type Target struct {
 	small  sync.Pool // *[]byte of InlineMax+1 bytes: bodies on their way in
 	tiny   sync.Pool // *[]byte of tinyBody bytes
 
-	life     context.Context // of what no caller ends
-	applying sync.Mutex      // one map at a time
-	cluster  atomic.Pointer[cmap.Map]
-	slots    *slotTable
-	marks    atomic.Uint64 // counts the changes of marks
-	news     news          // a newer map, or whatever somebody may wait for
+	life         context.Context // of what no caller ends
+	applying     sync.Mutex      // one map at a time
+	cluster      atomic.Pointer[cmap.Map]
+	slots        *slotTable
+	marks        atomic.Uint64 // counts the changes of marks
+	classesKnown atomic.Int64  // the most copies of a bucket when this target looked last
+	news         news          // a newer map, or whatever somebody may wait for
 
 	seal     sealing
 	fills    filling
@@ -144,11 +145,15 @@ func Open(ctx context.Context, opt Options) (*Target, error) {
 
 func (t *Target) openStore(ctx context.Context, m *mount, rebuild bool) error {
 	config := t.config.Load()
-	cluster := t.cluster.Load()
+	// A store that is made now has lost whatever came to this target before; to a new target nothing did.
+	madeAt := ais.MapVersion(0)
+	if cluster := t.cluster.Load(); t.opt.Disks.Epoch() > 1 {
+		madeAt = ais.MapVersion(replica.MomentOf(cluster.Generation(), cluster.Version()))
+	}
 	st, err := volume.Open(ctx, volume.Options{
 		FS: m.path.FS, Dir: m.path.Data(), Cluster: t.opt.Disks.Cluster(), Target: t.opt.Disks.Target(), Mountpath: m.path.ID,
 		Clock: t.clock, Slot: t.slotOf, Copies: func(b ais.BucketID) uint8 { return uint8(t.opt.Copies(b)) }, Config: *config,
-		MapVersion: ais.MapVersion(replica.MomentOf(cluster.Generation(), cluster.Version())),
+		MapVersion: madeAt,
 		Logger:     t.opt.Logger, Rebuild: rebuild, Now: func() int64 { return t.opt.Now().UnixMilli() },
 		Events: func(e volume.Event) {
 			if t.opt.Events != nil {
