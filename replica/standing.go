@@ -96,7 +96,7 @@ type Copy struct {
 	// Above; 0 if it never had.
 	Whole Moment
 	Above uint8
-	// Since: whatever came to the copy under a later map than this is there still.
+	// Since: whatever came to the copy under a later map than this is there still; 0: whatever ever came.
 	Since Moment
 }
 
@@ -152,7 +152,7 @@ func (s *Standing) Words(self ais.NodeID, c Copy) []bool {
 			words[i] = true
 		case marked && member:
 			words[i] = true
-		case member && i > 0 && MomentOf(s.Map.Generation(), g.Version) > c.Since:
+		case member && (c.Since == 0 || i > 0 && MomentOf(s.Map.Generation(), g.Version) > c.Since):
 			words[i] = true
 		}
 		// A mark holds as long as the copy is in every group from it on.

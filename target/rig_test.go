@@ -85,7 +85,7 @@ func (r *rig) start() {
 	}
 	target, err := Open(context.Background(), Options{Self: rigNode, Disks: paths, Seed: 7, Map: first, Volume: r.config,
 		Logger: slog.New(listener{r.said}), BucketOpen: r.bucketOpen,
-		Buckets:   func() []*ais.Bucket { return nil },
+		Buckets:   func() []*ais.Bucket { return []*ais.Bucket{{ID: 1}} },
 		Copies:    func(ais.BucketID) int { return 1 },
 		Peers:     nobody{},
 		Lease:     func() error { return nil },
