@@ -144,7 +144,7 @@ func TestJudge(t *testing.T) {
 			f.m = must(f.m.Settle(f.m.Version()))
 			f.place()
 			f.told = f.told[:1]
-		}, []string{"remark asked", "remark asked", "remark copies: 1 target is alive: what is to have 2 copies has no more than that"}, 0},
+		}, []string{"remark asked", "remark asked", "remark copies: 1 target is alive: what is to have 2 copies is on no more targets than that"}, 0},
 		"dropping": {func(f *fleet) { f.at(nodeA).Stores[0].Dropping = 3 },
 			[]string{"open reclaim: mountpath /d of node 000000000000000a is still dropping 3 slots that it has given up"}, 0},
 		"a bad disk": {func(f *fleet) { f.at(nodeA).Stores[0].Error = "input/output\nerror" },

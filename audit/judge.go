@@ -96,7 +96,7 @@ func (j *judge) shortage() {
 	}
 	for _, c := range slices.Sorted(slices.Values(j.q.Copies)) {
 		if int(c) > alive {
-			j.find(Remark, RuleCopies, 0, "%s: what is to have %d copies has no more than that", aliveTargets(alive), c)
+			j.find(Remark, RuleCopies, 0, "%s: what is to have %d copies is on no more targets than that", aliveTargets(alive), c)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func TestClusterMetrics(t *testing.T) {
 	for _, want := range []string{"ais_map_version " + strconv.FormatInt(c.Map.Version, 10), "ais_is_primary 0", "ais_is_voter 0", "ais_voters 1",
 		"ais_primary_known 1", "ais_generation 1", `ais_nodes{state="alive"} 2`, `ais_nodes{state="down"} 0`, `ais_consensus_dropped_total{event="message"} 0`,
 		`ais_gateway_requests_total{event="passed"} 0`, `ais_join_requests_total{event="admitted"} 0`, `ais_transport_requests_total{event="refused"} 0`,
-		`ais_gossip_packets_total{event="foreign"} 0`} {
+		`ais_gossip_packets_total{event="foreign"} 0`, "ais_rebalance_sent_objects 0"} {
 		if !strings.Contains(text, "\n"+want+"\n") {
 			t.Errorf("/metrics of the second node lacks %s", want)
 		}

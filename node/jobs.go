@@ -91,7 +91,11 @@ func (n *node) reportRebalance(view *control.View, r *api.NodeReport) {
 		return
 	}
 	r.Whole = t.WholeUnder()
-	if s, ok := n.newestRebalance(view); ok {
+	s, ok := n.newestRebalance(view)
+	if !ok { // it may lack something without: a first target, whose slots nobody had
+		s, ok = n.rebalance(view, view.Map().Version())
+	}
+	if ok {
 		r.Rebalance = &s
 	}
 }
