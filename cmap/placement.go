@@ -178,14 +178,15 @@ func (m *Map) Placed() ais.MapVersion {
 	return newest
 }
 
-// Moved is the newest version, since the cut or the settled version, that changed the group of any slot
-// for so many copies or fewer, or asked for a rebalance; 0 if there is none. It looks at all slots of each
-// change, the newest first, and may have to compute their ranks.
+// Moved is the newest version, since the cut or the settled version, under which data moves: one that changed
+// the group of any slot for so many copies or fewer, but not only by somebody's fall, or that asked for a
+// rebalance; 0 if there is none. It looks at all slots of each change, the newest first, and may have to compute
+// their ranks.
 func (m *Map) Moved(copies int) ais.MapVersion {
 	floor := max(m.cut, m.touched)
 	points := m.chain.points
 	for i := len(points) - 1; i > m.chain.at(m.cut) && points[i].version > floor; i-- {
-		if points[i-1].differs(&points[i], copies) {
+		if !points[i-1].falls(&points[i]) && points[i-1].differs(&points[i], copies) {
 			return points[i].version
 		}
 	}
@@ -193,6 +194,14 @@ func (m *Map) Moved(copies int) ais.MapVersion {
 		return floor
 	}
 	return 0
+}
+
+// falls reports whether other differs from p by nothing but members that are not alive any more. What they
+// hold is not copied anew before they are out.
+func (p *point) falls(other *point) bool {
+	return slices.EqualFunc(p.members, other.members, func(a, b member) bool {
+		return a.ID == b.ID && a.Zone == b.Zone && a.Weight == b.Weight && a.Lost == b.Lost && (a.Alive || !b.Alive)
+	})
 }
 
 // differs reports whether a slot has another group for some count of copies up to that.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/api"
 	"github.com/seed9b016523/ais/consensus"
 	"github.com/seed9b016523/ais/control"
 	"github.com/seed9b016523/ais/target"
@@ -54,8 +55,9 @@ func (n *node) copiesOf(id ais.BucketID) int {
 // filling says how copies are filled, and whether now.
 func (n *node) filling() target.Filling {
 	view, c := n.replica.View(), n.configured()
-	_, aborted := view.Rebalance()
-	return target.Filling{Enabled: c.Get(control.RebalanceEnabled).Bool() && !aborted, Aborted: aborted,
+	id, aborted := view.Rebalance()
+	version, _ := api.RebalanceVersion(id)
+	return target.Filling{Version: version, Enabled: c.Get(control.RebalanceEnabled).Bool() && !aborted, Aborted: aborted,
 		Multiplier: int(c.Get(control.RebalanceMultiplier).Int()), Bandwidth: c.Get(control.RebalanceBandwidth).Size()}
 }
 

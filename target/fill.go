@@ -1,6 +1,7 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -26,20 +27,26 @@ func (t *Target) runFill(ctx context.Context) {
 		changed := t.news.next()
 		wait := time.Duration(0)
 		m := t.cluster.Load()
-		lacking := t.lackingSlots(m)
+		lacking, due := t.lackingSlots(m)
+		if lacking > 0 {
+			t.fills.lose()
+		}
+		how := t.opt.Filling()
 		switch {
-		case lacking == nil:
+		case lacking < 0:
 			wait = fillAgain // the map is changing
-		case lacking.Count() == 0:
-			t.fills.complete(m, t.opt.Now())
+		case lacking == 0:
+			t.fills.complete(how.Version, t.opt.Now())
 			if t.Sealed() >= m.Version() && t.fills.setWhole(m.Version()) {
 				t.news.tell()
 			}
-		case t.opt.Filling().Enabled || t.trivial(m):
-			t.fillAll(ctx, m, lacking)
+		case due.Count() == 0:
+			t.fills.complete(how.Version, t.opt.Now()) // the rest waits for who is down
+		case how.Enabled || t.trivial(m):
+			t.fillAll(ctx, m, due)
 			wait = fillAgain
 		default:
-			t.fills.stopped(m, t.opt.Filling(), t.opt.Now())
+			t.fills.stopped(how, t.opt.Now())
 			wait = fillAgain
 		}
 		if wait == 0 {
@@ -59,25 +66,33 @@ func (t *Target) trivial(m *cmap.Map) bool { return len(m.Targets()) <= 1 }
 // WholeUnder is the newest map under which everything that this target is to hold is here; 0 if there is none.
 func (t *Target) WholeUnder() ais.MapVersion { return t.fills.whole() }
 
-// lackingSlots are those that are not whole here as far as this target is to hold them; nil if the map changes
-// meanwhile.
-func (t *Target) lackingSlots(m *cmap.Map) *ais.SlotSet {
-	out := &ais.SlotSet{}
+// lackingSlots counts the slots that are not whole here as far as this target is to hold them; less than 0 if the
+// map changes meanwhile. due are those of them that are to be filled: what this target holds only as long as
+// another is down is not, for that one comes back, or is put out.
+func (t *Target) lackingSlots(m *cmap.Map) (lacking int, due *ais.SlotSet) {
+	due = &ais.SlotSet{}
 	classes := t.classes()
+	most := 1
+	if n := len(classes); n > 0 {
+		most = classes[n-1]
+	}
 	for i := range ais.Slots {
 		s := t.slots.at(ais.Slot(i))
 		s.mu.Lock()
 		t.refresh(s)
 		if s.m != m {
 			s.mu.Unlock()
-			return nil
+			return -1, due
 		}
 		if t.lacks(s, classes) {
-			out.Add(s.slot)
+			lacking++
+			if t.localPlace(m, s.slot, 0) < most {
+				due.Add(s.slot)
+			}
 		}
 		s.mu.Unlock()
 	}
-	return out
+	return lacking, due
 }
 
 // lacks reports whether anything of a slot is missing that this target is to hold: what has once been there for
@@ -139,7 +154,7 @@ func (t *Target) fillAll(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet)
 			}
 		}
 	})
-	t.fills.begin(m, lacking.Count(), t.opt.Now())
+	t.fills.begin(cmp.Or(t.opt.Filling().Version, m.Version()), lacking.Count(), t.opt.Now())
 	marks := &marking{t: t, m: m}
 	defer marks.flush(ctx)
 	rest := t.compare(ctx, m, lacking, marks)

@@ -142,6 +142,7 @@ func TestCutBodyOfUnknownSize(t *testing.T) {
 func TestBodyErrorPasses(t *testing.T) {
 	r := runningRig(t)
 	b := &ais.Bucket{ID: 1}
+	before := r.live()
 	stopping := ais.NounErrorf(ais.Unavailable, "stop", "the node is stopping: %w", io.ErrUnexpectedEOF)
 	closing := ais.NounErrorf(ais.Canceled, "close", "the client closed: %w", io.EOF)
 	for _, want := range []error{errors.New("broken cable"), stopping, closing} {
@@ -160,7 +161,7 @@ func TestBodyErrorPasses(t *testing.T) {
 			}
 		}
 	}
-	r.wantLive(0)
+	r.wantLive(before)
 	r.exact()
 }
 

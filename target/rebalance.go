@@ -7,15 +7,15 @@ import (
 	"time"
 
 	"github.com/seed9b016523/ais"
-	"github.com/seed9b016523/ais/cmap"
 )
 
 // Filling says how copies are filled, and whether now.
 type Filling struct {
 	Enabled    bool
-	Aborted    bool  // by an operator: the run of this map is over
-	Multiplier int   // slots that are filled side by side
-	Bandwidth  int64 // bytes a second that come in at most; 0 is no bound
+	Version    ais.MapVersion // of the run in force; 0: none
+	Aborted    bool           // by an operator: the run of this map is over
+	Multiplier int            // slots that are filled side by side
+	Bandwidth  int64          // bytes a second that come in at most; 0 is no bound
 }
 
 // RebalanceStatus is what the fill under one map has done here.
@@ -67,15 +67,14 @@ func (f *filling) run(v ais.MapVersion, now time.Time) *RebalanceStatus {
 	return r
 }
 
-func (f *filling) begin(m *cmap.Map, slots int, now time.Time) {
+func (f *filling) begin(v ais.MapVersion, slots int, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := f.run(m.Version(), now)
+	r := f.run(v, now)
 	if !r.End.IsZero() { // it goes on after it was stopped
 		r.End, r.Aborted = time.Time{}, false
 	}
 	r.SlotsTotal, r.Err = r.SlotsDone+slots, ""
-	f.wholeAt = 0
 }
 
 // done notes that slots are whole.
@@ -95,20 +94,32 @@ func (f *filling) failed(err error) {
 	}
 }
 
-func (f *filling) complete(m *cmap.Map, now time.Time) {
+// complete notes that nothing is left to fill.
+func (f *filling) complete(v ais.MapVersion, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r := f.run(m.Version(), now); r.End.IsZero() {
+	if v == 0 {
+		return
+	}
+	if r := f.run(v, now); r.End.IsZero() {
 		r.End, r.SlotsDone, r.Err = now, r.SlotsTotal, ""
 	}
 }
 
-func (f *filling) stopped(m *cmap.Map, how Filling, now time.Time) {
+// stopped notes that an operator has ended the run.
+func (f *filling) stopped(how Filling, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r := f.runs[m.Version()]; r != nil && r.End.IsZero() && how.Aborted {
+	if r := f.runs[how.Version]; r != nil && r.End.IsZero() && how.Aborted {
 		r.End, r.Aborted = now, true
 	}
+}
+
+// lose notes that not everything is here.
+func (f *filling) lose() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wholeAt = 0
 }
 
 // setWhole notes under which map everything is here; it reports whether that is news.

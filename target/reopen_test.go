@@ -126,6 +126,7 @@ func TestBrokenIndexIsRebuiltInFlight(t *testing.T) {
 	}
 	close(fault.release)
 	r.awaitLog(servesAgain)
+	r.awaitReady()
 	r.mem.SetHook(nil)
 	all := r.Status()
 	if got, want := all[broken].Stats.Reserve, all[r.index("/mnt/a")].Stats.Reserve; got != want {

@@ -134,21 +134,32 @@ func (r *rig) join() {
 	if err := r.Apply(r.cluster); err != nil {
 		r.t.Fatalf("apply map %d: %v", r.cluster.Version(), err)
 	}
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for r.Unready() > 0 || r.WholeUnder() < r.cluster.Version() && r.unavailable == "" {
-		select {
-		case <-tick.C:
-		case <-r.t.Context().Done():
-			r.t.Fatalf("the test ended while %d slots were not ready", r.Unready())
-		}
-	}
+	r.awaitReady()
 	if r.cluster.Settled() < r.cluster.Version() && r.unavailable == "" {
 		if r.cluster, err = r.cluster.Settle(r.cluster.Version()); err != nil {
 			r.t.Fatalf("settle: %v", err)
 		}
 		if err := r.Apply(r.cluster); err != nil {
 			r.t.Fatalf("apply map %d: %v", r.cluster.Version(), err)
+		}
+	}
+}
+
+// awaitReady waits until the target serves all slots, and holds all that it is to hold.
+func (r *rig) awaitReady() {
+	r.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		changed := r.Changed()
+		if r.Unready() == 0 && (r.WholeUnder() == r.cluster.Version() || r.unavailable != "") {
+			return
+		}
+		select {
+		case <-changed:
+		case <-tick.C:
+		case <-r.t.Context().Done():
+			r.t.Fatalf("the test ended while %d slots were not ready", r.Unready())
 		}
 	}
 }
