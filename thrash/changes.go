@@ -62,7 +62,11 @@ func (r *run) launch(ctx context.Context, m *member) error {
 	if err := r.fleet.start(m, m.index == 0 && m.life == 0); err != nil {
 		return err
 	}
-	return r.fleet.awaitReady(ctx, m, readyMax)
+	if err := r.fleet.awaitReady(ctx, m, readyMax); err != nil {
+		r.fleet.dump(ctx, m)
+		return err
+	}
+	return nil
 }
 
 // leave decommissions a node, waits until it is gone, and ends it.

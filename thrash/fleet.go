@@ -341,6 +341,11 @@ func (f *fleet) awaitReady(ctx context.Context, m *member, most time.Duration) e
 	}
 }
 
+// dump has a node that hangs write into its log what each goroutine of it does, which ends it.
+func (f *fleet) dump(ctx context.Context, m *member) {
+	f.end(ctx, m, syscall.SIGQUIT, 10*time.Second)
+}
+
 func readyID(ctx context.Context, client *http.Client, url string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -61,6 +61,7 @@ func (r *run) heal(ctx context.Context) error {
 	}
 	for _, m := range r.fleet.members() {
 		if err := r.fleet.awaitReady(ctx, m, healMax); err != nil {
+			r.fleet.dump(ctx, m)
 			return err
 		}
 	}

@@ -55,7 +55,7 @@ func (o *Options) Validate() error {
 type run struct {
 	Options
 	number  uint32
-	began   time.Time
+	clock   func() int64 // nanoseconds since the run began
 	bucket  string
 	fleet   *fleet
 	client  *client
@@ -71,7 +71,7 @@ type run struct {
 	}
 }
 
-func (r *run) now() int64 { return int64(time.Since(r.began)) }
+func (r *run) now() int64 { return r.clock() }
 
 const lineEvery = 10 * time.Second
 
@@ -93,7 +93,9 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	r := &run{Options: o, number: rand.Uint32(), began: time.Now()}
+	r := &run{Options: o, number: rand.Uint32()}
+	began := time.Now()
+	r.clock = func() int64 { return int64(time.Since(began)) }
 	r.ledger = newLedger(&o, r.number, r.now)
 	r.fleet = newFleet(o.Program, o.Dir)
 	r.names = newNames(r.number, r.now)

@@ -36,16 +36,21 @@ func newWorker(r *run, id int) *worker {
 // work sends one request after the other until ctx ends; the last one is answered, or given up, then.
 func (w *worker) work(ctx context.Context) {
 	for ctx.Err() == nil {
-		switch x := w.random.IntN(100); {
-		case x < 60:
-			w.read(ctx)
-		case x < 90:
-			w.write(ctx)
-		case x < 95:
-			w.remove(ctx)
-		default:
-			w.list(ctx, w.random.IntN(prefixesMax))
-		}
+		w.once(ctx)
+	}
+}
+
+// once sends one request of the mix.
+func (w *worker) once(ctx context.Context) {
+	switch x := w.random.IntN(100); {
+	case x < 60:
+		w.read(ctx)
+	case x < 90:
+		w.write(ctx)
+	case x < 95:
+		w.remove(ctx)
+	default:
+		w.list(ctx, w.random.IntN(prefixesMax))
 	}
 }
 
