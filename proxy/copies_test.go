@@ -103,11 +103,11 @@ func TestASilentHomeIsFoundOutOnce(t *testing.T) {
 	gateway, home, other, _ := trio(t, func(c *Config) { c.Limits.Doubt = time.Hour })
 	free := home.stuck()
 	from(t, "the first", gateway.do("GET", "/bbb/n", ""), other)
-	asked := len(home.seen)
+	asked := home.served("")
 	for range 10 {
 		from(t, "others", gateway.do("GET", "/bbb/n", ""), other)
 	}
-	if n := len(home.seen); n != asked {
+	if n := home.served(""); n != asked {
 		t.Errorf("the silent home was asked %d times more", n-asked)
 	}
 	free()
