@@ -44,7 +44,11 @@ func (t *Target) runFill(ctx context.Context) {
 			t.fills.complete(how.Version, t.opt.Now()) // the rest waits for who is down
 		case how.Enabled || t.trivial(m):
 			t.fillAll(ctx, m, due)
-			wait = fillAgain
+			if _, left := t.lackingSlots(m); left.Count() > 0 {
+				wait = fillAgain
+			} else {
+				continue
+			}
 		default:
 			t.fills.stopped(how, t.opt.Now())
 			wait = fillAgain
@@ -76,8 +80,8 @@ func (t *Target) lackingSlots(m *cmap.Map) (lacking int, due *ais.SlotSet) {
 	if n := len(classes); n > 0 {
 		most = classes[n-1]
 	}
-	for i := range ais.Slots {
-		s := t.slots.at(ais.Slot(i))
+	for _, slot := range t.scope {
+		s := t.slots.at(slot)
 		s.mu.Lock()
 		t.refresh(s)
 		if s.m != m {

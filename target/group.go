@@ -237,8 +237,8 @@ func (w *write) drive(ctx context.Context) (done bool, err error) {
 		case <-changed:
 		case <-retry.C:
 		case <-accuse.C:
-			for to := range w.sent {
-				if to.node != 0 {
+			for _, to := range all {
+				if to.node != 0 && !w.held[to] {
 					w.t.opt.Accuse(to.node)
 				}
 			}

@@ -38,8 +38,7 @@ func (t *Target) homes(version ais.MapVersion) (*homed, error) {
 	for range t.mounts {
 		h.on = append(h.on, &ais.SlotSet{})
 	}
-	for i := range ais.Slots {
-		slot := ais.Slot(i)
+	for _, slot := range t.scope {
 		if home, ok := m.Home(slot); !ok || home != t.opt.Self {
 			continue
 		}

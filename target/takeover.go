@@ -101,12 +101,12 @@ func (t *Target) takeOver(ctx context.Context) (left int) {
 		return 1
 	}
 	var all []*candidate
-	for i := range ais.Slots {
-		home, ok := m.Home(ais.Slot(i))
+	for _, slot := range t.scope {
+		home, ok := m.Home(slot)
 		if !ok || home != t.opt.Self {
 			continue
 		}
-		s := t.slots.at(ais.Slot(i))
+		s := t.slots.at(slot)
 		s.mu.Lock()
 		t.refresh(s)
 		if s.m != m {

@@ -49,6 +49,8 @@ type Options struct {
 	Events func(ais.MountpathID, volume.Event)
 	// Now gives the wall clock, for display and for ages. Nil: time.Now.
 	Now func() time.Time
+
+	few []ais.Slot // the only slots there are, in a test of many maps; nil: all
 }
 
 // Target holds the objects of one machine, and its part of the copies of a cluster. Open recovers it, Run serves
@@ -68,6 +70,7 @@ type Target struct {
 	applying     sync.Mutex      // one map at a time
 	cluster      atomic.Pointer[cmap.Map]
 	slots        *slotTable
+	scope        []ais.Slot    // all of them
 	marks        atomic.Uint64 // counts the changes of marks
 	classesKnown atomic.Int64  // the most copies of a bucket when this target looked last
 	news         news          // a newer map, or whatever somebody may wait for
@@ -94,6 +97,13 @@ func Open(ctx context.Context, opt Options) (*Target, error) {
 	}
 	t := &Target{opt: opt, life: context.WithoutCancel(ctx), slots: &slotTable{}, stuck: make(chan *write, stuckMax),
 		clock: volume.NewClock(opt.Disks.Target(), opt.Disks.Epoch(), uint16(opt.Map.Generation()), uint64(opt.Map.Version()))}
+	t.scope = opt.few
+	if t.scope == nil {
+		t.scope = make([]ais.Slot, ais.Slots)
+		for i := range t.scope {
+			t.scope[i] = ais.Slot(i)
+		}
+	}
 	t.cluster.Store(opt.Map)
 	t.marks.Store(1)
 	t.news.init()
