@@ -232,6 +232,7 @@ type part struct {
 	node   *cmap.Node
 	status map[ais.MapVersion]RebalanceStatus
 	err    error
+	away   bool // it was not even asked
 }
 
 // askParts asks all targets of the map, at the same time.
@@ -250,7 +251,7 @@ func (h *Handler) askParts(ctx context.Context, m *cmap.Map, versions []ais.MapV
 		p := &parts[i]
 		p.node = n
 		if n.State == cmap.Down || n.State == cmap.Out {
-			p.err = ais.Errorf(ais.Unavailable, "it is %s", n.State)
+			p.away, p.err = true, ais.Errorf(ais.Unavailable, "it is %s", n.State)
 			continue
 		}
 		turn <- struct{}{}
@@ -268,8 +269,8 @@ func addParts(out *Xaction, x *control.Xaction, fleet []part, v ais.MapVersion, 
 	for i := range fleet {
 		p := &fleet[i]
 		status, known := p.status[v]
-		if p.node.State == cmap.Out && x.State.Finished() || p.err == nil && !known && x.State.Finished() {
-			continue // it had no part in it, or has forgotten
+		if x.State.Finished() && (p.away || p.err == nil && !known) {
+			continue // it had no part in it, or nobody can say any more
 		}
 		shown := XactionPart{Node: p.node.ID.String()}
 		switch {

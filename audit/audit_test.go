@@ -112,6 +112,11 @@ func TestJudge(t *testing.T) {
 			_, s := f.member(5, 1)
 			s.Sum[0]++
 		}, nil, 1},
+		"a copy that is not whole differs": {func(f *fleet) {
+			d, s := f.member(5, 1)
+			s.Sum[0]++
+			d.Stated.Lacking.Add(5)
+		}, []string{"wrong settled: node "}, 0},
 		"a copy is not there": {func(f *fleet) {
 			d, s := f.member(5, 1)
 			at := slices.IndexFunc(d.Stated.States, func(x replica.SlotState) bool { return x.Slot == s.Slot })

@@ -160,7 +160,12 @@ func (j *judge) slots() {
 	}
 	j.v.Proof.Copies = int64(len(all))
 	slices.SortFunc(all, held.compare)
-	w := walk{judge: j, strays: map[ais.NodeID]*stray{}, unproven: map[ais.NodeID]int{}}
+	w := walk{judge: j, strays: map[ais.NodeID]*stray{}, unproven: map[ais.NodeID]int{}, lacking: map[ais.NodeID]*ais.SlotSet{}}
+	for i := range j.q.Told {
+		if t := &j.q.Told[i]; !j.silent[t.Node] {
+			w.lacking[t.Node] = t.Stated.Lacking
+		}
+	}
 	last := -1
 	for len(all) > 0 {
 		first, n := all[0].state, 1
@@ -182,6 +187,7 @@ type walk struct {
 	*judge
 	strays   map[ais.NodeID]*stray
 	unproven map[ais.NodeID]int // slots of which a silent node is to have a copy
+	lacking  map[ais.NodeID]*ais.SlotSet
 	group    []ais.NodeID
 }
 
@@ -212,6 +218,9 @@ func (w *walk) class(slot ais.Slot, copies uint8, holders []held) {
 		if w.silent[node] {
 			w.unproven[node]++
 			continue
+		}
+		if lacking := w.lacking[node]; lacking != nil && lacking.Has(slot) {
+			continue // that is told already, and no copy yet
 		}
 		seen = append(seen, node)
 		var sum [2]uint64

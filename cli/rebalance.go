@@ -19,7 +19,7 @@ func newShowRebalance(s Surroundings, g *globals) *cobra.Command {
 	var follow bool
 	c := &cobra.Command{
 		Use:   "rebalance [ID]",
-		Short: "Show what each target has moved: of the rebalance that runs, or of the last one",
+		Short: "Show what each target has moved: in the rebalance that runs, or in the last one",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := g.connect()
@@ -48,7 +48,7 @@ func newShowRebalance(s Surroundings, g *globals) *cobra.Command {
 	return c
 }
 
-// findRebalances gives the one that is named, or those that are active, or the newest.
+// findRebalances gives the one that is named, or the newest.
 func findRebalances(ctx context.Context, r *remote, args []string) ([]api.Xaction, error) {
 	if len(args) == 1 {
 		x, err := r.Xaction(ctx, args[0])
@@ -59,10 +59,6 @@ func findRebalances(ctx context.Context, r *remote, args []string) ([]api.Xactio
 			return nil, ais.Errorf(ais.Invalid, "%s is a job of kind %s", x.ID, x.Kind)
 		}
 		return []api.Xaction{*x}, nil
-	}
-	active, err := r.Register(ctx, api.XactionQuery{Kind: rebalance, State: "active"})
-	if err != nil || len(active.Xactions) > 0 {
-		return active.Xactions, err
 	}
 	all, err := r.Xactions(ctx, rebalance)
 	if newest := newestRebalance(all); newest != nil {
