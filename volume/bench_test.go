@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/cmap"
@@ -139,5 +142,53 @@ func BenchmarkAdopt4K(b *testing.B) {
 	case err := <-failed:
 		b.Fatal(err)
 	default:
+	}
+}
+
+// BenchmarkGiveUp reports how long it takes to give 13,000 slots up that hold 500,000 rows, and how fast the
+// rows go behind it; and before, how fast the logs of these slots are read.
+func BenchmarkGiveUp(b *testing.B) {
+	const slots, rows = 13_000, 500_000
+	s := diskStore(b)
+	s.opt.Slot = func(_ ais.BucketID, name string) ais.Slot { return cmap.SlotOf(7, 1, name) % slots }
+	put := make(chan int, 256)
+	var writers sync.WaitGroup
+	for range 64 {
+		writers.Go(func() {
+			for i := range put {
+				if _, err := putObject(s, testBucket, fmt.Sprintf("obj-%08d", i), nil, false); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	for i := range rows {
+		put <- i
+	}
+	close(put)
+	writers.Wait()
+	var set ais.SlotSet
+	for slot := range ais.Slot(slots) {
+		set.Add(slot)
+	}
+	b.ResetTimer()
+	for range b.N {
+		began := time.Now()
+		for slot := range ais.Slot(slots) {
+			if _, _, err := s.Log(slot, 1, ais.Stamp{}, rows); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(rows/time.Since(began).Seconds(), "log_items/s")
+		began = time.Now()
+		if err := s.GiveUp(b.Context(), &set, nil, 2); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(time.Since(began).Microseconds())/1000, "ms_durable")
+		began = time.Now()
+		for s.Dropping() > 0 {
+			runtime.Gosched()
+		}
+		b.ReportMetric(rows/time.Since(began).Seconds(), "rows_dropped/s")
 	}
 }

@@ -313,6 +313,9 @@ func (w *world) matches() error {
 	if err := w.m.resolve(seen); err != nil {
 		return err
 	}
+	if err := w.m.resolveMarks(w.s); err != nil {
+		return err
+	}
 	return audit(w.s)
 }
 

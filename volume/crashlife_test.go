@@ -506,6 +506,14 @@ func (l *life) step() error {
 		if l.rng.IntN(3) == 0 {
 			return l.giveUpSlot()
 		}
+	case 13:
+		switch l.rng.IntN(4) {
+		case 0:
+			return l.dropNameOf()
+		case 1:
+			return l.s.commitFunc((*batch).dropSome)
+		}
+		return l.markSlots()
 	}
 	picked := map[nameKey]bool{}
 	for _, h := range l.held {
@@ -561,26 +569,33 @@ func (l *life) release() error {
 	return nil
 }
 
-// giveUpSlot drops a slot: all its names are gone.
+// giveUpSlot drops slots: all their names are gone.
 func (l *life) giveUpSlot() error {
 	if err := l.release(); err != nil {
 		return err
 	}
 	l.records = nil // they could come back
-	k := l.someName()
-	slot := l.s.opt.Slot(k.bucket, k.name)
+	slots := &ais.SlotSet{}
+	for range 1 + l.rng.IntN(3) {
+		k := l.someName()
+		slots.Add(l.s.opt.Slot(k.bucket, k.name))
+	}
 	var names []nameKey
 	for o := range l.m.clone().names {
-		if l.s.opt.Slot(o.bucket, o.name) == slot {
+		if slots.Has(l.s.opt.Slot(o.bucket, o.name)) {
 			names = append(names, o)
 			l.m.begin(o, nil)
 		}
 	}
-	err := l.s.GiveUp(l.ctx, slotsOf(slot), nil, 1)
+	l.m.beginMarks(slots, Mark{})
+	err := l.s.GiveUp(l.ctx, slots, nil, 1)
 	for _, o := range names {
 		if err == nil {
 			l.m.end(o, nil)
 		}
+	}
+	if err == nil {
+		l.m.endMarks()
 	}
 	return err
 }

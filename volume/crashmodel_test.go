@@ -141,6 +141,8 @@ type model struct {
 	mu     sync.Mutex
 	names  map[nameKey]*modelName
 	flight map[nameKey]*modelName
+	// marks are those of slots, marking what they will be after what is in flight: zero for none.
+	marks, marking map[ais.Slot]Mark
 }
 
 func newModel() *model {
@@ -150,7 +152,7 @@ func newModel() *model {
 func (m *model) clone() *model {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return &model{names: maps.Clone(m.names), flight: maps.Clone(m.flight)}
+	return &model{names: maps.Clone(m.names), flight: maps.Clone(m.flight), marks: maps.Clone(m.marks), marking: maps.Clone(m.marking)}
 }
 
 func (m *model) name(k nameKey) *modelName {

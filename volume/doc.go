@@ -34,8 +34,14 @@
 //	R2  Applying is a maximum by version, in whatever order records come (batch.mergeEntry).
 //	R3  Nothing is destroyed before the index state that no longer needs it is flushed
 //	    (Store.retireVolume).
-//	R4  No fact lies in the index only: floors, purges, limits and the list of volumes are records
-//	    too (system.go).
+//	R4  No fact lies in the index only: floors, marks, losses, purges, limits and the list of volumes are
+//	    records too (system.go).
+//
+// Floors (floor.go, dropname.go) say what was given up: of slots, of buckets in slots, of one name. What came
+// before a floor is dead at once; its rows go later, and at the latest when somebody touches the slot, so
+// that a slot never has dead rows and live ones side by side. Marks (marks.go) say which slots are whole as of
+// which map; a floor of the slot voids them, and so does damage, as precisely as the table of the damaged volume
+// tells (else for all slots).
 //
 // Shadows (row.Shadows) count the records of a key, other than the one that the index points at, that
 // lie in the indexed part of a volume at or behind its vacuum progress. A tombstone may leave a volume
@@ -46,13 +52,15 @@
 //
 // Open starts none but Pebble's. Run owns: the small lane and the fill lane (appends, syncs), the committer
 // (alone changes the index and the rows of volumes), the keeper (seals, flushes, lists volumes), the reaper
-// (takes the extents of dead entries out of the index) and the vacuum. They end in the order in which
+// (takes the extents of dead entries out of the index), the dropper (takes the rows of slots out that were
+// given up) and the vacuum. They end in the order in which
 // they need each other. Adopt has none of its own: its records join the lanes' groups, and the committer
 // tells when they are done. Lock order stands above Store.
 //
 // # What survives a crash
 //
 // What a call has returned nil for; and what was pending, which is seen afterwards. The index is behind the
-// volumes by what it has not flushed, after kill -9 too; recovery replays that. A record whose write or sync failed is never seen again: its
-// volume's limit says so, in another volume, before anything else is written.
+// volumes by what it has not flushed, after kill -9 too; recovery replays that. A record whose
+// write or sync failed is never seen again: its volume's limit says so, in another volume, before anything
+// else is written.
 package volume

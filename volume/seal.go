@@ -261,34 +261,16 @@ func (t *Tx) madeBy(modified ais.Stamp) (*ais.Object, error) {
 // finishRecovery writes what recovery found wanting: tombstones of uploads whose completion was cut
 // off behind the COMMIT, and a list of the volumes.
 func (s *Store) finishRecovery() error {
-	if err := s.writeMade(); err != nil {
-		return err
-	}
-	var open []ais.WriteID
-	var rows []uploadRow
-	err := s.forRange([]byte{spaceUploadID}, []byte{spaceUploadID + 1}, func(k, v []byte) error {
-		u, err := decodeUploadRow(v)
-		if err == nil && u.State != uploadOpen && u.Place.Size == 0 {
-			var id ais.WriteID
-			copy(id[:], k[1:])
-			open, rows = append(open, id), append(rows, u)
-		}
-		return err
-	})
-	if err != nil {
-		return s.readError(err)
-	}
-	for i, id := range open {
-		u := &rows[i]
-		if u.Shadows == 0 {
-			err := s.commitFunc(func(b *batch) error {
-				b.key = writeKey(b.key[:0], spaceUploadID, id)
-				b.del()
-				return nil
-			})
-			if err != nil {
+	for _, x := range s.unclosed {
+		if x.row.Shadows == 0 {
+			if err := s.commitFunc(func(b *batch) error { return b.forgetClosed(x.id) }); err != nil {
 				return err
 			}
+		}
+	}
+	for _, x := range s.unclosed {
+		u, id := &x.row, x.id
+		if u.Shadows == 0 {
 			continue
 		}
 		t := &Tx{s: s, bucket: u.Bucket, name: u.Name, slot: u.Slot}
@@ -309,5 +291,35 @@ func (s *Store) finishRecovery() error {
 			return err
 		}
 	}
+	s.unclosed = nil
+	return s.writeMade()
+}
+
+// unclosedUpload is a closed upload whose TOMBSTONE is in no volume.
+type unclosedUpload struct {
+	id  ais.WriteID
+	row uploadRow
+}
+
+// findUnclosed notes what finishRecovery has to write. It looks before anything is served: later there may be
+// uploads whose COMMIT came from another copy, and whose TOMBSTONE is on its way.
+func (s *Store) findUnclosed() error {
+	return s.forRange([]byte{spaceUploadID}, []byte{spaceUploadID + 1}, func(k, v []byte) error {
+		u, err := decodeUploadRow(v)
+		if err == nil && u.State != uploadOpen && u.Place.Size == 0 {
+			s.unclosed = append(s.unclosed, unclosedUpload{ais.WriteID(k[1:17]), u})
+		}
+		return err
+	})
+}
+
+// forgetClosed takes a closed upload out of the index of which nothing is in any volume.
+func (b *batch) forgetClosed(id ais.WriteID) error {
+	u, ok, err := b.s.uploadAt(b.r, id)
+	if err != nil || !ok || u.State == uploadOpen || u.Place.Size > 0 || u.Shadows > 0 {
+		return err
+	}
+	b.key = writeKey(b.key[:0], spaceUploadID, id)
+	b.del()
 	return nil
 }

@@ -35,6 +35,8 @@ type Store struct {
 	system   systemState
 	drops    *drops
 
+	unclosed []unclosedUpload // found when the store was opened; the keeper deals with them
+
 	damageMu sync.Mutex
 	damaged  map[damage]bool // places of damage that are accounted for
 	opened   atomic.Bool     // all that was found while opening is
@@ -131,6 +133,10 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		return nil, fmt.Errorf("store %s: %w", opt.Dir, err)
 	}
 	if err := s.recover(ctx); err != nil {
+		s.closeAll()
+		return nil, fmt.Errorf("store %s: %w", opt.Dir, err)
+	}
+	if err := s.findUnclosed(); err != nil {
 		s.closeAll()
 		return nil, fmt.Errorf("store %s: %w", opt.Dir, err)
 	}
