@@ -30,7 +30,7 @@ func (n jobs) Audit(ctx context.Context, deep bool) (*cmap.Map, *audit.Verdict, 
 		q := &audit.Question{Map: m, Copies: api.CopyCounts(view), Told: n.told(ctx, m, everySlot(), deep)}
 		v := audit.Judge(q)
 		err := n.compare(ctx, m, v)
-		switch changed := n.replica.View().Map().Version() != m.Version() || answeredNewer(q); {
+		switch changed := !sameMap(n.replica.View().Map(), m) || answeredNewer(q) || try == 1 && unanswered(q); {
 		case !changed && err == nil:
 			v.Findings = audit.Bound(v.Findings)
 			return m, v, nil
@@ -45,6 +45,19 @@ func (n jobs) Audit(ctx context.Context, deep bool) (*cmap.Map, *audit.Verdict, 
 			return nil, nil, ais.Errorf(ais.Canceled, "audit: %w", err)
 		}
 	}
+}
+
+// sameMap reports whether two maps are the same, as far as targets tell them apart.
+func sameMap(a, b *cmap.Map) bool {
+	return a.Version() == b.Version() && a.Settled() == b.Settled() && a.Cut() == b.Cut()
+}
+
+// unanswered reports whether a target that is alive did not answer. One whose map just changes does not, either.
+func unanswered(q *audit.Question) bool {
+	return slices.ContainsFunc(q.Told, func(t audit.Told) bool {
+		n, ok := q.Map.Node(t.Node)
+		return ok && n.State == cmap.Alive && t.Err != nil
+	})
 }
 
 // answeredNewer reports whether a target goes by a newer map than the one of the question.
