@@ -186,7 +186,7 @@ func (t *Target) compare(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet,
 	classes := t.classes()
 	byNode := map[ais.NodeID]*ais.SlotSet{}
 	for slot := range lacking.All() {
-		if t.knowsAll(m, slot, classes) {
+		if t.trivial(m) && t.untouched(m, slot, classes) || t.knowsAll(m, slot, classes) {
 			marks.add(ctx, slot)
 			continue
 		}
@@ -225,6 +225,32 @@ func (t *Target) compare(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet,
 	}
 	slices.Sort(rest)
 	return rest
+}
+
+// untouched reports whether a slot of a target that is alone was never marked, nor lost: so it is as new here as the
+// target is, and what was written since is on all its mountpaths, if they agree.
+func (t *Target) untouched(m *cmap.Map, slot ais.Slot, classes []int) bool {
+	mounts := t.mountsOf(slot)
+	for _, mount := range mounts {
+		st := mount.store.Load()
+		if st == nil || st.Since(slot) != 0 {
+			return false
+		}
+		if _, marked := st.Mark(slot); marked {
+			return false
+		}
+	}
+	for _, class := range classes {
+		var own volume.Digest
+		for j, mount := range t.locals(m, slot, class) {
+			d := mount.store.Load().SlotDigest(slot, uint8(class))
+			if j > 0 && (d.Sum != own.Sum || d.Count != own.Count) {
+				return false
+			}
+			own = d
+		}
+	}
+	return true
 }
 
 // knowsAll reports whether nobody need be asked about a slot: the copies here had all there was, and agree.

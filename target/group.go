@@ -135,12 +135,18 @@ func (t *Target) commit(ctx context.Context, o *operation, lead *volume.Store, p
 	if err := p.Write(); err != nil {
 		// Whether it will come to light here is not known; copies may have it.
 		t.abandon(w)
+		if ais.IsKind(err, ais.StaleMap) {
+			err = ais.Errorf(ais.Unavailable, "whether the write stands is open: %w", err)
+		}
 		return err
 	}
 	w.local = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writePatience)
 	defer cancel()
 	done, err := w.drive(ctx)
+	if ais.IsKind(err, ais.StaleMap) { // which would say that nothing was done
+		err = ais.Errorf(ais.Unavailable, "whether the write stands is open: %w", err)
+	}
 	if done {
 		return err
 	}
@@ -156,7 +162,7 @@ func (t *Target) commit(ctx context.Context, o *operation, lead *volume.Store, p
 // abandon ends a write whose fate here is not known, and has the slot taken over anew.
 func (t *Target) abandon(w *write) {
 	w.s.mu.Lock()
-	w.s.ready, w.s.looked = false, nil
+	t.unready(w.s)
 	w.forget()
 	w.s.mu.Unlock()
 	t.news.tell()
@@ -298,7 +304,7 @@ func (w *write) release() error {
 // whoever is or becomes the home puts it on the whole group before anybody sees it.
 func (w *write) giveIn() {
 	w.s.mu.Lock()
-	w.s.ready, w.s.looked = false, nil
+	w.t.unready(w.s)
 	w.s.mu.Unlock()
 	if err := w.pending.Release(); err != nil {
 		w.t.opt.Logger.Debug("a write that was not finished is not indexed", "slot", w.s.slot, "err", err)

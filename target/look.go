@@ -352,7 +352,7 @@ func (t *Target) writeAnew(ctx context.Context, s *slotState, tn *tenure, mounts
 	}
 	if err := t.spread(ctx, s.slot, tn, mounts, &fresh); err != nil {
 		s.mu.Lock()
-		s.ready, s.looked = false, nil // it looks as if this home had finished it
+		t.unready(s) // it looks as if this home had finished it
 		s.mu.Unlock()
 		t.news.tell()
 		return err

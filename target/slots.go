@@ -85,7 +85,7 @@ func (t *Target) refresh(s *slotState) {
 	old := s.m
 	s.m, s.ranks, s.marked = m, m.Groups(s.slot, ais.CopiesMax), 0
 	if s.ready && !t.stayedHome(s, old) {
-		s.ready, s.looked = false, nil
+		t.unready(s)
 	}
 	for i, tn := range s.tenures {
 		st := replica.Stand(m, s.slot, tn.copies())

@@ -81,6 +81,51 @@ func (t *Target) runTakeover(ctx context.Context) {
 	}
 }
 
+// untaken are the slots that this target is the home of, under one map, and does not serve.
+type untaken struct {
+	mu    sync.Mutex
+	m     *cmap.Map
+	slots map[ais.Slot]struct{}
+}
+
+// under gives the slots under a map. When there is a newer one, or the word of more time is needed, all are looked at.
+func (u *untaken) under(t *Target, m *cmap.Map) (list []ais.Slot) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.m != m {
+		u.m, u.slots = m, map[ais.Slot]struct{}{}
+		for _, slot := range t.scope {
+			if home, ok := m.Home(slot); ok && home == t.opt.Self {
+				u.slots[slot] = struct{}{}
+			}
+		}
+	}
+	for slot := range u.slots {
+		list = append(list, slot)
+	}
+	slices.Sort(list)
+	return list
+}
+
+func (u *untaken) done(m *cmap.Map, slot ais.Slot) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.m == m {
+		delete(u.slots, slot)
+	}
+}
+
+// unready has a slot taken over anew. s.mu is held.
+func (t *Target) unready(s *slotState) {
+	s.ready, s.looked = false, nil
+	t.untaken.mu.Lock()
+	defer t.untaken.mu.Unlock()
+	if t.untaken.slots != nil {
+		t.untaken.slots[s.slot] = struct{}{}
+	}
+	t.homedNow.Store(nil)
+}
+
 // candidate is a slot to be taken over.
 type candidate struct {
 	s  *slotState
@@ -101,11 +146,7 @@ func (t *Target) takeOver(ctx context.Context) (left int) {
 		return 1
 	}
 	var all []*candidate
-	for _, slot := range t.scope {
-		home, ok := m.Home(slot)
-		if !ok || home != t.opt.Self {
-			continue
-		}
+	for _, slot := range t.untaken.under(t, m) {
 		s := t.slots.at(slot)
 		s.mu.Lock()
 		t.refresh(s)
@@ -113,7 +154,9 @@ func (t *Target) takeOver(ctx context.Context) (left int) {
 			s.mu.Unlock()
 			return 1 // there is a newer one
 		}
-		if !s.ready {
+		if s.ready {
+			t.untaken.done(m, slot)
+		} else {
 			left++
 			// What is under way from the time before ends first.
 			if c := (&candidate{s: s, m: m, st: replica.Stand(m, s.slot, most)}); len(s.writes)+len(s.received) == 0 && t.mayTakeOver(c.st) {

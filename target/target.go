@@ -76,6 +76,7 @@ type Target struct {
 	news         news          // a newer map, or whatever somebody may wait for
 
 	seal     sealing
+	untaken  untaken
 	fills    filling
 	stuck    chan *write // writes whose clients do not wait any more
 	steady   stables
@@ -245,7 +246,7 @@ func (t *Target) distrust(m *mount) {
 			continue
 		}
 		s.mu.Lock()
-		s.ready, s.looked = false, nil
+		t.unready(s)
 		s.mu.Unlock()
 	}
 }
