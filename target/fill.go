@@ -404,8 +404,12 @@ func (k *marking) flush(ctx context.Context) {
 		}
 	}
 	t.fills.done(k.slots.Count())
-	k.slots, k.n = ais.SlotSet{}, 0
 	t.marks.Add(1)
+	classes := t.classes()
+	for slot := range k.slots.All() {
+		t.advance(slot, classes)
+	}
+	k.slots, k.n = ais.SlotSet{}, 0
 }
 
 // fillSlot brings here all of a slot that this target is to hold and lacks.

@@ -98,7 +98,7 @@ func (t *Target) Apply(m *cmap.Map) error {
 		return nil
 	}
 	err := t.giveUp(t.life, m)
-	t.clock.SetMapVersion(uint64(m.Version()))
+	t.clock.SetMap(uint16(m.Generation()), uint64(m.Version()))
 	t.seal.note(t.opt.Clock(), m)
 	t.cluster.Store(m)
 	t.news.tell()

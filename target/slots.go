@@ -140,6 +140,11 @@ func (s *slotState) leave(tn *tenure) {
 	s.retired = slices.DeleteFunc(s.retired, func(x *tenure) bool { return x == tn })
 }
 
+// busy reports whether an operation is under way that may stamp, or has. s.mu is held.
+func (s *slotState) busy() bool {
+	return len(s.retired) > 0 || slices.ContainsFunc(s.tenures, func(tn *tenure) bool { return tn.ops > 0 })
+}
+
 // index is the place of this target among those of the slot, CopiesMax if it is none of them. s.mu is held.
 func (t *Target) index(s *slotState) int {
 	return replica.PlaceOf(t.opt.Self)(s.ranks[len(s.ranks)-1])

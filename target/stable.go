@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/replica"
 	"github.com/seed9b016523/ais/volume"
 )
@@ -45,7 +46,44 @@ func (t *Target) stableAtHome(lead *volume.Store, slot ais.Slot, copies int) ais
 	if home, _ := s.home(); home != t.opt.Self || !s.ready || !t.whole(s, copies) {
 		return ais.Stamp{}
 	}
-	return lead.HomeStable(slot, uint8(copies))
+	v := lead.HomeStable(slot, uint8(copies))
+	// What this target was told as a copy, or found when it became the home, may be newer than what it has stamped.
+	if told := lead.Stable(slot, uint8(copies)); v.Less(told) {
+		v = told
+	}
+	return v
+}
+
+// advance notes that all this home holds of a slot is on the whole group: its copy has become whole, and whatever
+// was not it has put there. While something is under way it says nothing: the end of that will.
+func (t *Target) advance(slot ais.Slot, classes []int) {
+	s := t.slots.at(slot)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.refresh(s)
+	if home, _ := s.home(); home != t.opt.Self || !s.ready {
+		return
+	}
+	for _, class := range classes {
+		if !t.whole(s, class) {
+			continue
+		}
+		if len(s.writes) == 0 && !s.busy() {
+			t.stableHere(s, class)
+		}
+		t.steady.moved(slot, class)
+	}
+}
+
+// stableHere makes all that is held here of a slot stable. s.mu is held.
+func (t *Target) stableHere(s *slotState, class int) {
+	for _, mount := range t.locals(s.m, s.slot, class) {
+		if st := mount.store.Load(); st != nil {
+			if newest, err := st.Newest(s.slot, uint8(class)); err == nil {
+				st.SetStable(s.slot, uint8(class), newest)
+			}
+		}
+	}
 }
 
 // stableEvery is how often copies are told what no write has told them.
@@ -55,13 +93,32 @@ const stableEvery = time.Second
 func (t *Target) runStables(ctx context.Context) {
 	tick := time.NewTicker(stableEvery)
 	defer tick.Stop()
+	var told *cmap.Map
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
+		if m := t.cluster.Load(); m != told {
+			t.tellAgain(m)
+			told = m
+		}
 		t.tellStables()
+	}
+}
+
+// tellAgain has the copies told of all slots anew, once under each map: somebody in it may have forgotten, or has
+// become whole, or has not heard it.
+func (t *Target) tellAgain(m *cmap.Map) {
+	for _, mount := range t.mounts {
+		if st := mount.store.Load(); st != nil {
+			for _, h := range st.HeldSlots() {
+				if home, ok := m.Home(h.Slot); ok && home == t.opt.Self {
+					t.steady.moved(h.Slot, int(h.Copies))
+				}
+			}
+		}
 	}
 }
 

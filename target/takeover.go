@@ -282,13 +282,7 @@ func (t *Target) open(c *candidate) bool {
 		return false
 	}
 	for _, class := range t.classes() {
-		for _, mount := range t.locals(c.m, c.s.slot, class) {
-			if st := mount.store.Load(); st != nil {
-				if newest, err := st.Newest(c.s.slot, uint8(class)); err == nil {
-					st.SetStable(c.s.slot, uint8(class), newest)
-				}
-			}
-		}
+		t.stableHere(c.s, class)
 		t.steady.moved(c.s.slot, class)
 	}
 	return t.makeReady(c)

@@ -81,6 +81,9 @@ func newTown(t testing.TB, seed uint64, keys []string, copies ...int) *town {
 const townSeed = 7
 
 func (w *town) copies(id ais.BucketID) int {
+	if int(id) > len(w.bucket) || id == 0 {
+		return 1
+	}
 	var c int
 	if _, err := fmt.Sscanf(w.bucket[id-1].Policy, "copies=%d", &c); err != nil {
 		panic(err)

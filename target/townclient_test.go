@@ -330,7 +330,7 @@ func (c *client) outcome(a act, called int64, sent bool, err error) {
 	case err == nil:
 		w.history.add(c.id, a, called, told{})
 	case !sent:
-	case ais.IsKind(err, ais.Precondition):
+	case ais.IsKind(err, ais.Precondition), ais.IsKind(err, ais.NotFound) && a.cond != "":
 		w.history.add(c.id, a, called, told{refused: true})
 	case ais.IsKind(err, ais.Unavailable) || ais.IsKind(err, ais.Internal) || ais.IsKind(err, ais.Exhausted) || ais.IsKind(err, ais.Canceled):
 		w.history.add(c.id, a, called, told{unknown: true})
@@ -538,9 +538,9 @@ func (w *town) valueOfTag(tag ais.ETag) string {
 	return "what nobody wrote: " + tag.String()
 }
 
-// run does so many things.
-func (c *client) run(n int) {
-	for range n {
+// run does one thing after the other until done is closed.
+func (c *client) run(done <-chan struct{}) {
+	for {
 		switch x := c.rng.IntN(100); {
 		case x < 45:
 			c.get()
@@ -553,8 +553,11 @@ func (c *client) run(n int) {
 		default:
 			c.upload()
 		}
-		c.pause(c.w.ctx)
-		if c.w.ctx.Err() != nil {
+		timer := time.NewTimer(time.Duration(10+c.rng.IntN(400)) * time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-done:
+			timer.Stop()
 			return
 		}
 	}

@@ -114,7 +114,9 @@ func (w *town) sleep(d time.Duration) {
 func (x *nemesis) leave() {
 	if x.rng.IntN(3) == 0 {
 		if c := x.pick(func(c *citizen) bool { n, _ := x.w.newest().Node(c.id); return n.State == cmap.Down }); c != nil {
-			x.w.change(func(m *cmap.Map) (*cmap.Map, error) { return m.SetStates([]cmap.StateChange{{ID: c.id, State: cmap.Out}}) })
+			x.w.change(func(m *cmap.Map) (*cmap.Map, error) {
+				return m.SetStates([]cmap.StateChange{{ID: c.id, State: cmap.Out}})
+			})
 		}
 		return
 	}
@@ -199,16 +201,16 @@ func (w *town) audit() {
 	for _, c := range w.living() {
 		for i, mount := range c.target.mounts {
 			for _, h := range mount.store.Load().HeldSlots() {
-				if h.Count == 0 {
+				if h.Digest.Count == 0 {
 					continue
 				}
 				k := lies{h.Slot, int(h.Copies)}
 				if held[k] == nil {
 					held[k] = map[ais.NodeID][]string{}
 				}
-				held[k][c.id] = append(held[k][c.id], fmt.Sprintf("%x/%d", h.Sum, h.Count))
+				held[k][c.id] = append(held[k][c.id], fmt.Sprintf("%x/%d", h.Digest.Sum, h.Digest.Count))
 				if !slices.Contains(m.Group(h.Slot, int(h.Copies)), c.id) {
-					w.t.Errorf("node %d, mountpath %d holds %d entries of slot %d, copies %d; its group is %v", c.id, i, h.Count, h.Slot, h.Copies, m.Group(h.Slot, int(h.Copies)))
+					w.t.Errorf("node %d, mountpath %d holds %d entries of slot %d, copies %d; its group is %v", c.id, i, h.Digest.Count, h.Slot, h.Copies, m.Group(h.Slot, int(h.Copies)))
 				}
 			}
 		}
@@ -285,12 +287,14 @@ func runTown(t *testing.T, seed uint64) {
 		}
 		w.settled()
 		var clients, evil sync.WaitGroup
+		done := make(chan struct{})
 		for i := range 3 {
-			clients.Go(func() { w.client(i, seed).run(60) })
+			clients.Go(func() { w.client(i, seed).run(done) })
 		}
-		evil.Go(func() { (&nemesis{w: w, rng: rand.New(rand.NewPCG(seed, 5)), most: 5}).run(12) })
-		clients.Wait()
+		evil.Go(func() { (&nemesis{w: w, rng: rand.New(rand.NewPCG(seed, 5)), most: 5}).run(14) })
 		evil.Wait()
+		close(done)
+		clients.Wait()
 		w.calm()
 		w.audit()
 		w.finalReads()
