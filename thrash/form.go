@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed9b016523/ais"
 	"github.com/seed9b016523/ais/api"
+	"github.com/seed9b016523/ais/cmap"
 )
 
 const (
@@ -152,4 +153,52 @@ func (r *run) cluster(ctx context.Context) (c *api.Cluster, err error) {
 		return err
 	})
 	return c, err
+}
+
+// watch tells how the map changes, so that what clients saw can be set beside it.
+func (r *run) watch(ctx context.Context) {
+	told := ""
+	for pause(ctx, askEvery) {
+		var m *cmap.Map
+		err := r.operate(ctx, func(c *api.Client) error {
+			one, cancel := context.WithTimeout(ctx, clusterMax)
+			defer cancel()
+			var err error
+			m, err = c.Map(one, "")
+			return err
+		})
+		if err != nil {
+			continue
+		}
+		if now := r.describe(m); now != told {
+			r.ledger.event("%s", now)
+			told = now
+		}
+	}
+}
+
+// describe is a map in a line: who is not alive, and which names of ours are not in it.
+func (r *run) describe(m *cmap.Map) string {
+	names := map[string]string{}
+	for _, n := range r.fleet.members() {
+		names[r.fleet.idOf(n)] = n.name()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "map %d, settled %d", m.Version(), m.Settled())
+	for _, n := range m.Nodes() {
+		name := names[n.ID.String()]
+		if name == "" {
+			name = n.ID.String()
+		}
+		if n.State != cmap.Alive {
+			fmt.Fprintf(&b, ", %s %v", name, n.State)
+		}
+		delete(names, n.ID.String())
+	}
+	for id, name := range names {
+		if id != "" {
+			fmt.Fprintf(&b, ", %s is not in it", name)
+		}
+	}
+	return b.String()
 }

@@ -66,7 +66,8 @@ func (l *liar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, key, _ := strings.Cut(path, "/")
 	q := r.URL.Query()
 	if l.tells("unavailable") {
-		if r.Method == http.MethodPut && l.random.IntN(2) == 0 && q.Get("partNumber") == "" {
+		plain := r.Header.Get("If-Match")+r.Header.Get("If-None-Match")+r.Header.Get("X-Amz-Copy-Source")+q.Get("partNumber") == ""
+		if r.Method == http.MethodPut && plain && l.random.IntN(2) == 0 {
 			l.put(key, body, metaOf(r)) // 503, and yet it has happened
 		}
 		w.WriteHeader(http.StatusServiceUnavailable)

@@ -42,8 +42,8 @@ type Fault struct {
 	Unavailable int `json:"unavailable"` // this machine, or this version of ais, cannot
 }
 
-// violationsMax is how many violations are told with their histories; the rest is counted.
-const violationsMax = 20
+// violationsMax is how many violations of a kind are told with their histories; the rest is counted.
+const violationsMax = 8
 
 // ledger is the report while it grows.
 type ledger struct {
@@ -118,7 +118,7 @@ func (l *ledger) violation(v *Violation) {
 	defer l.mu.Unlock()
 	r := &l.mu.report
 	r.Wrongs[v.Kind]++
-	if len(r.Violations) >= violationsMax {
+	if r.Wrongs[v.Kind] > violationsMax {
 		return
 	}
 	r.Violations = append(r.Violations, *v)

@@ -151,6 +151,7 @@ func (r *run) storm(ctx context.Context) {
 		clients.Go(func() { newWorker(r, i+1).work(load) })
 	}
 	others.Go(func() { r.tell(aside) })
+	others.Go(func() { r.watch(aside) })
 	others.Go(func() { r.lookAfter(aside) })
 	others.Go(func() { newScheduler(r, &r.rooms).schedule(load, ctx) })
 	clients.Wait()
