@@ -164,9 +164,15 @@ func (t *Target) whole(s *slotState, copies int) bool {
 func (t *Target) reachOf(m *cmap.Map, ranks []cmap.Group, slot ais.Slot) int {
 	reach := ais.CopiesMax
 	for j, mount := range t.mountsOf(slot) {
-		if st := mount.store.Load(); st != nil {
-			reach = min(reach, replica.Reach(m, ranks, copyOn(st, slot), t.placeOf(ranks, j)))
+		st := mount.store.Load()
+		if st == nil {
+			continue
 		}
+		c := copyOn(st, slot)
+		if j > 0 && int(c.Above) != t.localPlace(m, slot, j) {
+			continue // of a time when there were more or fewer members
+		}
+		reach = min(reach, replica.Reach(m, ranks, c, t.placeOf(ranks, j)))
 	}
 	return reach
 }
