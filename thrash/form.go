@@ -184,7 +184,7 @@ func (r *run) describe(m *cmap.Map) string {
 		names[r.fleet.idOf(n)] = n.name()
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "map %d, settled %d", m.Version(), m.Settled())
+	fmt.Fprintf(&b, "map %d, settled %d, cut %d", m.Version(), m.Settled(), m.Cut())
 	for _, n := range m.Nodes() {
 		name := names[n.ID.String()]
 		if name == "" {
@@ -195,9 +195,9 @@ func (r *run) describe(m *cmap.Map) string {
 		}
 		delete(names, n.ID.String())
 	}
-	for id, name := range names {
+	for _, id := range sortedKeys(names) {
 		if id != "" {
-			fmt.Fprintf(&b, ", %s is not in it", name)
+			fmt.Fprintf(&b, ", %s is not in it", names[id])
 		}
 	}
 	return b.String()
