@@ -312,7 +312,7 @@ func (t *Target) compareWith(ctx context.Context, m *cmap.Map, id ais.NodeID, sl
 			theirs[st.Slot][int(st.Copies)] = st
 		}
 		for _, slot := range part {
-			if !reply.Lacking.Has(slot) && t.holdsSame(m, slot, classes, theirs[slot]) {
+			if !reply.Lacking.Has(slot) && t.holdsSame(m, slot, classes, id, theirs[slot]) {
 				same.Add(slot)
 			}
 		}
@@ -322,7 +322,7 @@ func (t *Target) compareWith(ctx context.Context, m *cmap.Map, id ais.NodeID, sl
 
 // holdsSame reports whether each local copy holds of a slot what another does, for the counts of copies that it is
 // to hold.
-func (t *Target) holdsSame(m *cmap.Map, slot ais.Slot, classes []int, theirs map[int]replica.SlotState) bool {
+func (t *Target) holdsSame(m *cmap.Map, slot ais.Slot, classes []int, id ais.NodeID, theirs map[int]replica.SlotState) bool {
 	s := t.slots.at(slot)
 	s.mu.Lock()
 	t.refresh(s)
@@ -331,6 +331,9 @@ func (t *Target) holdsSame(m *cmap.Map, slot ais.Slot, classes []int, theirs map
 	for _, class := range classes {
 		if class <= index {
 			continue
+		}
+		if !slices.Contains(m.Group(slot, class), id) {
+			return false // it holds nothing for this count, and is whole all the same
 		}
 		for _, mount := range t.locals(m, slot, class) {
 			st := mount.store.Load()

@@ -139,6 +139,12 @@ func (w *town) agree(m *cmap.Map, err error) bool {
 	for _, n := range m.Nodes() {
 		text += fmt.Sprintf(" %d:%v/%d", n.ID, n.State, n.Epoch)
 	}
+	for _, slot := range w.few {
+		text += fmt.Sprintf(" %d:", slot)
+		for _, id := range m.Group(slot, 3) {
+			text += fmt.Sprintf("%d,", id)
+		}
+	}
 	w.note("map %d settled %d cut %d:%s", m.Version(), m.Settled(), m.Cut(), text)
 	return true
 }
@@ -181,7 +187,7 @@ func (w *town) judge() {
 			continue
 		}
 		switch {
-		case n.State == cmap.Alive && now.After(c.book.Add(townLife)) && now.After(c.asked.Add(townLife)):
+		case n.State == cmap.Alive && now.After(c.book.Add(townLife)) && now.After(c.asked.Add(2*townLife)):
 			w.agree(w.newest().SetStates([]cmap.StateChange{{ID: c.id, Epoch: n.Epoch, State: cmap.Down}}))
 		case n.State == cmap.Alive && w.accused(c, now) && now.After(c.book):
 			c.mayReturn = now.Add(townLife + time.Duration(w.rng.Int64N(int64(3*townLife))))
@@ -257,6 +263,7 @@ func (w *town) join() *citizen {
 	c.start()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	c.asked = time.Now()
 	w.agree(w.newest().Join(cmap.Node{ID: c.id, Roles: ais.RoleTarget, Weight: 1, Epoch: c.epoch, Seat: ais.SeatID(c.id)}))
 	return c
 }

@@ -279,6 +279,7 @@ func (c *client) read(b *ais.Bucket, name string) (value string, err error) {
 			short, done := context.WithTimeout(ctx, time.Second)
 			value, err = c.w.readAt(short, id, b, name)
 			done()
+			c.w.note("client %d: read %s/%s at node %d: %q %v", c.id, b.Name, name, id, value, err)
 			if err == nil {
 				return value, nil
 			}
@@ -485,6 +486,10 @@ func (c *client) list() {
 			c.w.history.add(1000+c.id, act{key: b.Name + "/" + name, kind: "get"}, called, told{value: value})
 		}
 		if !page.Truncated {
+			return
+		}
+		if page.Next <= after {
+			c.w.t.Errorf("list of %s after %q, limit %d, is cut and goes on after %q: it does not end", b.Name, after, limit, page.Next)
 			return
 		}
 		after = page.Next

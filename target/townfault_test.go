@@ -164,6 +164,9 @@ func (w *town) calm() {
 			w.restart(c)
 		}
 	}
+	w.await("who was planned out is gone", 2*time.Minute, func() bool {
+		return !slices.ContainsFunc(w.Newest().Nodes(), func(n cmap.Node) bool { return n.Planned() })
+	})
 	w.settled()
 	w.await("what was given up is gone", time.Minute, func() bool {
 		for _, c := range w.living() {
@@ -281,6 +284,11 @@ func runTown(t *testing.T, seed uint64) {
 		rng := rand.New(rand.NewPCG(seed, 9))
 		w := newTown(t, seed, townKeys(3), []int{1 + rng.IntN(3), 2}[:1+rng.IntN(2)]...)
 		h = &w.history
+		for _, b := range w.bucket {
+			for _, k := range w.keys {
+				w.note("%s/%s: %s, slot %d", b.Name, k, b.Policy, cmap.SlotOf(townSeed, b.ID, k))
+			}
+		}
 		defer w.end()
 		for range 2 + rng.IntN(2) {
 			w.join()
