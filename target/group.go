@@ -52,9 +52,9 @@ type ack struct {
 	err   error
 }
 
-// begin counts a write about to be stamped in its slot: this target must be the home and may serve. The caller
+// stamping counts a write about to be stamped in its slot: this target must be the home and may serve. The caller
 // ends it by commit, or by drop.
-func (t *Target) begin(o *operation) error {
+func (t *Target) stamping(o *operation) error {
 	s := o.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,6 +69,9 @@ func (t *Target) begin(o *operation) error {
 
 // mayWrite says why this target may not order writes of a slot now. s.mu is held, and the slot fresh.
 func (t *Target) mayWrite(s *slotState, b *ais.Bucket) error {
+	if err := t.beginning(); err != nil {
+		return err
+	}
 	if home, _ := s.home(); home != t.opt.Self {
 		return ais.Errorf(ais.StaleMap, "the home of slot %d is node %s", s.slot, home)
 	}

@@ -16,7 +16,7 @@ type operation struct {
 	s      *slotState
 	m      *cmap.Map
 	lead   *volume.Store
-	tn     *tenure // from begin on: it is counted
+	tn     *tenure // from stamping on: it is counted
 }
 
 // operate finds where a name lies. write: it is about to be changed, or asked what only the home can say.
@@ -79,7 +79,7 @@ func (t *Target) put(ctx context.Context, o *operation, c *ais.Condition, e volu
 		return nil, err
 	}
 	defer tx.End()
-	if err := t.begin(o); err != nil {
+	if err := t.stamping(o); err != nil {
 		return nil, err
 	}
 	if err := t.check(ctx, o, tx, c); err != nil {
@@ -194,6 +194,9 @@ const (
 )
 
 func (t *Target) role(o *operation) (role, error) {
+	if err := t.beginning(); err != nil {
+		return 0, err
+	}
 	o.s.mu.Lock()
 	defer o.s.mu.Unlock()
 	t.refresh(o.s)
@@ -275,7 +278,7 @@ func (t *Target) Delete(ctx context.Context, r *ais.DeleteRequest) (ais.DeleteRe
 		return none, err
 	}
 	defer tx.End()
-	if err := t.begin(o); err != nil {
+	if err := t.stamping(o); err != nil {
 		return none, err
 	}
 	if err := t.checkDelete(ctx, o, tx, r); err != nil {

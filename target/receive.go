@@ -75,6 +75,9 @@ func (t *Target) mayReceive(s *slotState, from ais.NodeID, w *replica.Write) err
 	if len(w.Records) == 0 || w.Copies == 0 || w.Copies > ais.CopiesMax {
 		return ais.Errorf(ais.Invalid, "a write of %d records for %d copies", len(w.Records), w.Copies)
 	}
+	if err := t.beginning(); err != nil {
+		return err
+	}
 	tn := s.tenure(int(w.Copies))
 	node, ok := s.m.Node(from)
 	switch {
@@ -97,6 +100,9 @@ func (t *Target) mayReceive(s *slotState, from ais.NodeID, w *replica.Write) err
 
 // Extent stores an extent of a write whose record will follow.
 func (t *Target) Extent(ctx context.Context, _ ais.NodeID, x *replica.Extent) error {
+	if err := t.beginning(); err != nil {
+		return err
+	}
 	m := t.cluster.Load()
 	if x.Copies == 0 || x.Copies > ais.CopiesMax {
 		return ais.Errorf(ais.Invalid, "an extent for %d copies", x.Copies)

@@ -97,12 +97,35 @@ func (t *Target) Apply(m *cmap.Map) error {
 		}
 		return nil
 	}
-	err := t.giveUp(t.life, m)
+	var err error
+	if t.begun.Load() {
+		err = t.giveUp(t.life, m)
+	}
 	t.clock.SetMap(uint16(m.Generation()), uint64(m.Version()))
 	t.seal.note(t.opt.Clock(), m)
 	t.cluster.Store(m)
 	t.news.tell()
 	return err
+}
+
+// begin gives up what was settled on others while this target was away, before it serves or takes anything: what
+// comes from then on came under the newest map.
+func (t *Target) begin(ctx context.Context) {
+	t.applying.Lock()
+	defer t.applying.Unlock()
+	if err := t.giveUp(ctx, t.cluster.Load()); err != nil && ctx.Err() == nil {
+		t.opt.Logger.Error("slots that others hold now are not given up", "err", err)
+	}
+	t.begun.Store(true)
+	t.news.tell()
+}
+
+// beginning is an error until begin is done.
+func (t *Target) beginning() error {
+	if t.begun.Load() {
+		return nil
+	}
+	return ais.Errorf(ais.Unavailable, "the target is starting")
 }
 
 // giveUp gives up what is held of slots that are settled on others.

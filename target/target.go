@@ -67,6 +67,7 @@ type Target struct {
 	tiny   sync.Pool // *[]byte of tinyBody bytes
 
 	life         context.Context // of what no caller ends
+	begun        atomic.Bool     // what was to be given up at the start is
 	applying     sync.Mutex      // one map at a time
 	cluster      atomic.Pointer[cmap.Map]
 	slots        *slotTable
@@ -195,6 +196,7 @@ func (t *Target) Run(ctx context.Context) error {
 			mounts.Go(func() { t.runMount(stores, m) })
 		}
 	}
+	t.begin(ctx)
 	var wg sync.WaitGroup
 	for _, f := range []func(context.Context){t.runSeal, t.runAsking, t.runTakeover, t.runFill, t.runStables, t.runStuck, t.runPurge} {
 		wg.Go(func() { f(ctx) })

@@ -27,7 +27,7 @@ func (t *Target) CreateUpload(ctx context.Context, b *ais.Bucket, name string, a
 		return nil, err
 	}
 	defer tx.End()
-	if err := t.begin(o); err != nil {
+	if err := t.stamping(o); err != nil {
 		return nil, err
 	}
 	p, u, err := tx.PrepareUpload(a)
@@ -81,7 +81,7 @@ func (t *Target) PutPart(ctx context.Context, r *ais.PartRequest) (ais.PartInfo,
 		return none, err
 	}
 	defer tx.End()
-	if err := t.begin(o); err != nil {
+	if err := t.stamping(o); err != nil {
 		return none, err
 	}
 	pending, info, err := tx.PreparePart(r.Upload, r.Number, p.staged, tag, sum)
@@ -126,7 +126,7 @@ func (t *Target) closing(ctx context.Context, o *operation) (*volume.Tx, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := t.begin(o); err != nil {
+	if err := t.stamping(o); err != nil {
 		tx.End()
 		return nil, err
 	}
