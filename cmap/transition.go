@@ -192,6 +192,10 @@ func (m *Map) Forget(id ais.NodeID) (*Map, error) {
 	return next.finish(&before)
 }
 
+// generationGap is how many versions a new generation leaves out: those that the old one may have made, and of
+// which the survivor does not know. So a version stands for one map, whatever generation somebody speaks of.
+const generationGap = 1 << 20
+
 // NextGeneration begins a new life of the control state from what a survivor knows: nothing is settled,
 // any target may hold anything, and of the targets only the survivor is taken to be alive.
 func (m *Map) NextGeneration(survivor ais.NodeID) (*Map, error) {
@@ -202,6 +206,7 @@ func (m *Map) NextGeneration(survivor ais.NodeID) (*Map, error) {
 		return nil, notFound(survivor)
 	}
 	next := m.draft()
+	next.version += generationGap
 	everyone := []ais.NodeID{}
 	for i := range next.nodes {
 		n := &next.nodes[i]

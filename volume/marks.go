@@ -190,7 +190,7 @@ func (s *Store) judgeDamage() {
 // lossOf is what is lost with a damaged range: the slots of the records there, if the volume's table says
 // so, else all slots.
 func (s *Store) lossOf(d damage) *loss {
-	now := max(s.opt.MapVersion, ais.MapVersion(s.opt.Clock.mapVersion.Load()))
+	now := max(s.opt.MapVersion, s.opt.Clock.now())
 	l := &loss{volume: d.volume, lsn: s.opt.Clock.LSN(), version: now + 1, slots: &ais.SlotSet{}}
 	entries, ok := s.tableOf(d.volume)
 	if !ok {
