@@ -512,8 +512,16 @@ func (c *client) page(b *ais.Bucket, after string, limit int) (*ais.ListPage, er
 			var p *ais.ListPage
 			short, done := context.WithTimeout(ctx, 3*time.Second)
 			_, e := c.w.at(short, n.ID, func(ctx context.Context, t *Target) (err error) {
-				p, err = t.List(ctx, 0, &replica.ListHomed{Map: m.Version(), Request: ais.ListRequest{Bucket: b, After: after, Limit: limit}})
-				return err
+				// A page without names is no end: it is asked for what comes behind it.
+				for q := (ais.ListRequest{Bucket: b, After: after, Limit: limit}); ; q.After = p.Next {
+					p, err = t.List(ctx, 0, &replica.ListHomed{Map: m.Version(), Request: q})
+					if err != nil || len(p.Entries) > 0 || !p.Truncated {
+						return err
+					}
+					if p.Next <= q.After {
+						return ais.Errorf(ais.Internal, "an empty page after %q goes on after %q", q.After, p.Next)
+					}
+				}
 			})
 			done()
 			if e != nil {
