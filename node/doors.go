@@ -23,8 +23,22 @@ type doors struct {
 	api      *api.Handler
 }
 
-// configured is the configuration of this node as it is now.
-func (n *node) configured() *control.Config { return n.replica.View().ConfigOf(n.id()) }
+// settings is a node's configuration in one state.
+type settings struct {
+	view   *control.View
+	config *control.Config
+}
+
+// configured is the configuration of this node as it is now. It is asked on every request, and made once for each state.
+func (n *node) configured() *control.Config {
+	view := n.replica.View()
+	if s := n.settings.Load(); s != nil && s.view == view {
+		return s.config
+	}
+	s := &settings{view: view, config: view.ConfigOf(n.id())}
+	n.settings.Store(s)
+	return s.config
+}
 
 // id is the node's name in the cluster.
 func (n *node) id() string { return n.record.Node.String() }

@@ -136,12 +136,13 @@ type node struct {
 	talk       atomic.Pointer[gossip.Gossip]
 	joinServer atomic.Pointer[join.Server]
 
-	disks   *mountpath.Set                // nil on a node that is no target
-	target  *target.Target                // nil likewise
-	opened  atomic.Pointer[target.Target] // the same, once it is open
-	buckets *control.Buckets
-	front   *front.Server
-	doors   atomic.Pointer[doors] // of the newest configuration
+	disks    *mountpath.Set                // nil on a node that is no target
+	target   *target.Target                // nil likewise
+	opened   atomic.Pointer[target.Target] // the same, once it is open
+	buckets  *control.Buckets
+	front    *front.Server
+	doors    atomic.Pointer[doors]
+	settings atomic.Pointer[settings] // of the newest configuration
 
 	closers []func() error // in the order of opening
 }
