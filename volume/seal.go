@@ -306,10 +306,19 @@ type unclosedUpload struct {
 func (s *Store) findUnclosed() error {
 	return s.forRange([]byte{spaceUploadID}, []byte{spaceUploadID + 1}, func(k, v []byte) error {
 		u, err := decodeUploadRow(v)
-		if err == nil && u.State != uploadOpen && u.Place.Size == 0 {
-			s.unclosed = append(s.unclosed, unclosedUpload{ais.WriteID(k[1:17]), u})
+		if err != nil || u.State == uploadOpen || u.Place.Size > 0 {
+			return err
 		}
-		return err
+		id := ais.WriteID(k[1:17])
+		if u.State == uploadUnknown {
+			// A copy that was being filled may have had parts before their upload, which is to come yet.
+			parts := false
+			if err := s.forParts(s.db, id, 0, func(uint32, *partRow) bool { parts = true; return false }); err != nil || parts {
+				return err
+			}
+		}
+		s.unclosed = append(s.unclosed, unclosedUpload{id, u})
+		return nil
 	})
 }
 
