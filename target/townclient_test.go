@@ -2,11 +2,13 @@ package target
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -40,6 +42,17 @@ type told struct {
 	value   string // of a get; "" there is nothing
 	refused bool   // the condition did not hold
 	unknown bool   // it may have happened, or may yet
+	at      string // the time of the bubble, for who reads it
+}
+
+func (o told) String() string {
+	switch {
+	case o.unknown:
+		return "? " + o.at
+	case o.refused:
+		return "refused " + o.at
+	}
+	return fmt.Sprintf("%q %s", o.value, o.at)
 }
 
 func (h *history) now() int64 {
@@ -53,6 +66,7 @@ func (h *history) add(client int, a act, called int64, o told) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.clock++
+	o.at = time.Now().Format("04:05.000")
 	op := porcupine.Operation{ClientId: client, Input: a, Call: called, Output: o, Return: h.clock}
 	if h.count == nil {
 		h.count = map[string]int{}
@@ -120,10 +134,34 @@ func (h *history) check() (bad []porcupine.Operation, ok bool) {
 	model := register()
 	for _, part := range model.Partition(h.ops) {
 		if porcupine.CheckOperationsTimeout(model, part, 20*time.Second) == porcupine.Illegal {
-			return part, false
+			return firstBad(model, part), false
 		}
 	}
 	return nil, true
+}
+
+// firstBad cuts a history behind the first operation with which it cannot be.
+func firstBad(model porcupine.Model, part []porcupine.Operation) []porcupine.Operation {
+	byReturn := slices.Clone(part)
+	slices.SortFunc(byReturn, func(a, b porcupine.Operation) int { return cmp.Compare(a.Return, b.Return) })
+	upTo := func(n int) (cut []porcupine.Operation) {
+		for _, op := range part {
+			if op.Return <= byReturn[n].Return {
+				cut = append(cut, op)
+			} else if op.Call < byReturn[n].Return {
+				op.Return = 1 << 60
+				op.Output = told{unknown: true}
+				if op.Input.(act).kind != "get" {
+					cut = append(cut, op)
+				}
+			}
+		}
+		return cut
+	}
+	n := sort.Search(len(byReturn), func(n int) bool {
+		return porcupine.CheckOperationsTimeout(model, upTo(n), 10*time.Second) == porcupine.Illegal
+	})
+	return upTo(min(n, len(byReturn)-1))
 }
 
 // client does one thing after the other through a gateway with an old idea of the map.
