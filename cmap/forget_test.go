@@ -132,13 +132,16 @@ func TestMoved(t *testing.T) {
 		t.Errorf("touched %d, placed %d, groups %v", m.Touched(), m.Placed(), m.Groups(5, 2))
 	}
 	m = must(t)(m.SetStates(set(2, Down)))
-	check("one is down", 8)
+	check("one is down: nothing moves before it is out", 7)
+	if out := must(t)(m.SetStates(set(2, Out))); out.Moved(2) != 9 {
+		t.Errorf("one that was down is out: moved %d, want 9", out.Moved(2))
+	}
 	m = must(t)(m.SetStates(set(2, Alive)))
 	check("it is back", 9)
 	m = must(t)(m.CutAt(9))
 	check("cut", 0)
 	m = must(t)(m.NextGeneration(1))
-	check("a new generation", 10)
+	check("a new generation", 10+generationGap)
 	if !m.CutHelps() {
 		t.Error("a cut ends the new generation's first group, and is said not to help")
 	}

@@ -235,7 +235,7 @@ func TestNextGeneration(t *testing.T) {
 	settled := m
 	m = must(t)(m.SetStates([]StateChange{{ID: 3, State: Maintenance}, {ID: 4, State: Out}}))
 	m = must(t)(m.NextGeneration(2))
-	if m.Generation() != 2 || m.Settled() != 0 || m.Cut() != m.Version() || m.Version() != settled.Version()+2 {
+	if m.Generation() != 2 || m.Settled() != 0 || m.Cut() != m.Version() || m.Version() != settled.Version()+2+generationGap {
 		t.Errorf("generation %d, settled %d, cut %d, version %d", m.Generation(), m.Settled(), m.Cut(), m.Version())
 	}
 	for id, want := range map[ais.NodeID]State{1: Down, 2: Alive, 3: Maintenance, 4: Out, 5: Alive} {

@@ -204,16 +204,28 @@ func (p *point) falls(other *point) bool {
 	})
 }
 
-// differs reports whether a slot has another group for some count of copies up to that.
+// differs reports whether a slot has another group, or first ranks of whatever state, for some count of copies up
+// to that. The latter is so when one that fell before goes: its slots have the groups that they had since, and
+// only now are copied anew.
 func (p *point) differs(other *point, copies int) bool {
 	var a, b [RanksMax]ais.NodeID
 	for slot := range ais.Slots {
 		s := ais.Slot(slot)
-		if !slices.Equal(p.append(a[:0], s, copies, true), other.append(b[:0], s, copies, true)) {
+		if !slices.Equal(p.append(a[:0], s, copies, true), other.append(b[:0], s, copies, true)) ||
+			!slices.Equal(p.appendRanks(a[:0], s, copies), other.appendRanks(b[:0], s, copies)) {
 			return true
 		}
 	}
 	return false
+}
+
+// appendRanks appends the first members by rank, whatever their state.
+func (p *point) appendRanks(ranks []ais.NodeID, slot ais.Slot, copies int) []ais.NodeID {
+	row := p.ranking.row(slot)
+	for _, at := range row[:min(copies, len(row))] {
+		ranks = append(ranks, p.members[at].ID)
+	}
+	return ranks
 }
 
 // CutHelps reports whether a cut at the newest version would let Groups begin later than it does.

@@ -42,6 +42,7 @@ func state(id ais.NodeID, s cmap.State) control.NodeState {
 // TestSettlement has the primary of three targets, and a proxy, decide on what they have said.
 func TestSettlement(t *testing.T) {
 	const proxy, both = ais.RoleProxy, ais.RoleProxy | ais.RoleTarget
+	const gap = 1 << 20 // what a new generation leaves out
 	three := []control.Command{joined(1, both), joined(2, both), joined(3, both), joined(9, proxy)} // map 5, settled at 2
 	with := func(more ...control.Command) []control.Command { return append(three[:len(three):len(three)], more...) }
 	said := func(node ais.NodeID, m, whole, sealed ais.MapVersion) lease.Renewal {
@@ -87,8 +88,8 @@ func TestSettlement(t *testing.T) {
 		{"one is planned out, and silent", with(state(3, cmap.Decommission), control.NodeUnlease{IDs: []ais.NodeID{3}}), false, all(7)[:2], "map.settle{7}"},
 		{"all are down", with(state(3, cmap.Down), state(2, cmap.Down), state(1, cmap.Down)), false, nil, "nothing"},
 
-		{"a new generation, all are back", with(), true, all(8), "map.settle{8}"},
-		{"a new generation, all but one, which is out", with(state(3, cmap.Down), state(3, cmap.Out)), true, all(9)[:2], "nothing"},
+		{"a new generation, all are back", with(), true, all(8 + gap), "map.settle{1048584}"},
+		{"a new generation, all but one, which is out", with(state(3, cmap.Down), state(3, cmap.Out)), true, all(9 + gap)[:2], "nothing"},
 	} {
 		v := stateOf(t, c.state...)
 		if c.force {
@@ -131,6 +132,7 @@ func begun(t *testing.T, v *control.View) *control.View {
 // TestDrained is about the node that an operator has planned out: when it goes.
 func TestDrained(t *testing.T) {
 	const proxy, both = ais.RoleProxy, ais.RoleProxy | ais.RoleTarget
+	const gap = 1 << 20 // what a new generation leaves out
 	three := []control.Command{joined(1, both), joined(2, both), joined(3, both), joined(9, proxy)}
 	with := func(more ...control.Command) []control.Command { return append(three[:len(three):len(three)], more...) }
 	seal := func(v ais.MapVersion) lease.Renewal {

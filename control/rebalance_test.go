@@ -61,13 +61,14 @@ func TestRebalances(t *testing.T) {
 		{func(*View) Command { return MapSettle{Version: 7} }, "g7 completed; ", "g7", false},
 		{func(*View) Command { return MapTouch{} }, "g8 pending; g8 running; ", "g8", false},
 		{func(*View) Command { return enable("false") }, "", "g8", false},
-		{func(*View) Command { return state(3, cmap.Down) }, "g8 aborted; ", "g8", false},
-		{func(*View) Command { return enable("true") }, "g9 pending; g9 running; ", "g9", false},
-		{func(*View) Command { return MapCut{Version: 9} }, "g9 completed; ", "g9", false},
-		{func(*View) Command { return enable("false") }, "", "g9", false},
-		{func(*View) Command { return state(3, cmap.Alive) }, "", "g9", false},
-		{func(*View) Command { return MapSettle{Version: 10} }, "", "g9", false},
-		{func(*View) Command { return enable("true") }, "", "g9", false},
+		{func(*View) Command { return state(3, cmap.Down) }, "", "g8", false},
+		{func(*View) Command { return state(3, cmap.Out) }, "g8 aborted; ", "g8", false},
+		{func(*View) Command { return enable("true") }, "g10 pending; g10 running; ", "g10", false},
+		{func(*View) Command { return MapCut{Version: 10} }, "g10 completed; ", "g10", false},
+		{func(*View) Command { return enable("false") }, "", "g10", false},
+		{func(*View) Command { return state(3, cmap.Alive) }, "", "g10", false},
+		{func(*View) Command { return MapSettle{Version: 11} }, "", "g10", false},
+		{func(*View) Command { return enable("true") }, "", "g10", false},
 	} {
 		next, _, err := v.Apply(v.Index()+1, c.command(v))
 		if err != nil {

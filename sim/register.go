@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -126,8 +127,8 @@ func (r *registers) since(m *cmap.Map, id ais.NodeID, slot int) (since ais.MapVe
 // before are the targets that must have given up a slot before its home under m serves it: the homes of all
 // maps since the settled one, but those that are dead in m, or planned to be and without a lease.
 func (r *registers) before(m *cmap.Map, id ais.NodeID, slot int) (all []ais.NodeID) {
-	for v := max(m.Settled(), 1); v < m.Version(); v++ {
-		if r.maps[v] == nil {
+	for _, v := range slices.Sorted(maps.Keys(r.maps)) {
+		if v < m.Settled() || v >= m.Version() {
 			continue
 		}
 		old := r.homeOf(v, slot)
