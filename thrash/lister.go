@@ -62,6 +62,9 @@ func (w *worker) page(ctx context.Context, k *call, after string, node func() in
 		if !w.failed(n, r, err) {
 			w.ledger.failure("list " + class(r, err))
 		}
+		if err == nil && r.status == http.StatusNotFound {
+			w.ledger.violation(&Violation{Kind: Missing, Message: fmt.Sprintf("node %d answers a listing, asked at %s, with %s: %.200s", n, stamp(p.From), class(r, err), r.body)})
+		}
 		if attempt == attemptsMax-1 || !w.backOff(ctx, attempt) {
 			w.ledger.request("list", attempt+1, ctx.Err() == nil)
 			break

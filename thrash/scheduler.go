@@ -67,6 +67,10 @@ func (s *scheduler) fault(c chance) func(load, whole context.Context) {
 	case nemesisSlow, nemesisLossy:
 		return s.onNode(c, false, s.disturb)
 	case nemesisFull:
+		if s.under(nemesisFull) > 0 { // copies on two full disks take no writes
+			s.skipped(c.nemesis)
+			return nil
+		}
 		return s.onNode(c, false, s.full)
 	case nemesisJoin:
 		return s.join(c)
@@ -105,6 +109,18 @@ func (s *scheduler) take(c chance, away bool) *member {
 		}
 	}
 	return nil
+}
+
+// under is how many nodes are under a fault.
+func (s *scheduler) under(nemesis string) (count int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range s.mu.taken {
+		if name == nemesis {
+			count++
+		}
+	}
+	return count
 }
 
 func (s *scheduler) giveBack(m *member, away bool) {

@@ -283,7 +283,7 @@ func (w *worker) change(ctx context.Context, h *History, kind string, make func(
 			return
 		}
 		k, o := make()
-		if w.attempt(ctx, h, k, o) != Unknown && o.Outcome != Nothing {
+		if outcome, _ := w.attempt(ctx, h, k, o); outcome != Unknown && outcome != Nothing {
 			w.ledger.request(kind, attempt+1, false)
 			return
 		}
@@ -295,7 +295,7 @@ func (w *worker) change(ctx context.Context, h *History, kind string, make func(
 }
 
 // attempt sends one change and notes what the answer says.
-func (w *worker) attempt(ctx context.Context, h *History, k *call, o *Op) Outcome {
+func (w *worker) attempt(ctx context.Context, h *History, k *call, o *Op) (Outcome, *reply) {
 	o.Node, o.Worker, o.Call = w.pickNode(), w.id, w.now()
 	h.begin(o)
 	r, err := w.client.do(context.WithoutCancel(ctx), o.Node, k)
@@ -310,7 +310,7 @@ func (w *worker) attempt(ctx context.Context, h *History, k *call, o *Op) Outcom
 			w.ledger.violation(&Violation{Kind: WrongBytes, Key: h.name, Message: err.Error(), History: h.tell()})
 		}
 	}
-	return outcome
+	return outcome, r
 }
 
 // outcome says what an answer means: 4xx that nothing was done, 5xx and a broken connection that nobody
@@ -362,7 +362,7 @@ func (w *worker) copy(ctx context.Context, h *History) {
 	k := &call{method: http.MethodPut, path: w.path(h.name), header: map[string]string{
 		"X-Amz-Copy-Source": w.path(source.name), "X-Amz-Copy-Source-If-Match": `"` + tag + `"`}}
 	o := &Op{Kind: Write, Value: id, How: "copy"}
-	outcome := w.attempt(ctx, h, k, o) // 404 and 412 are about the source here: nothing was done
+	outcome, _ := w.attempt(ctx, h, k, o) // 404 and 412 are about the source here: nothing was done
 	w.ledger.request("copy", 1, outcome == Unknown && ctx.Err() == nil)
 }
 
@@ -391,6 +391,7 @@ func (w *worker) multipart(ctx context.Context, h *History) {
 	for number, from := 1, int64(0); from < v.Size; number, from = number+1, from+part {
 		r, ok := w.insist(ctx, &call{method: http.MethodPut, path: w.path(h.name), query: "partNumber=" + strconv.Itoa(number) + "&" + upload,
 			body: v.AppendRange(nil, from, min(v.Size, from+part))})
+		w.checkUpload(h, made.UploadID, r)
 		if !ok {
 			return
 		}
@@ -401,19 +402,28 @@ func (w *worker) multipart(ctx context.Context, h *History) {
 		w.insist(ctx, &call{method: http.MethodDelete, path: w.path(h.name), query: upload})
 		return
 	}
-	w.complete(ctx, h, v, &call{method: http.MethodPost, path: w.path(h.name), query: upload, body: []byte(doc.String())})
+	w.complete(ctx, h, v, made.UploadID, &call{method: http.MethodPost, path: w.path(h.name), query: upload, body: []byte(doc.String())})
+}
+
+// checkUpload wants an upload that was begun, and neither completed nor aborted, to be there.
+func (w *worker) checkUpload(h *History, id string, r *reply) {
+	if r != nil && r.status == http.StatusNotFound {
+		w.ledger.violation(&Violation{Kind: Lost, Key: h.name, Message: fmt.Sprintf("upload %s was begun, and is not there any more: %s", id, class(r, nil)), History: h.tell()})
+	}
 }
 
 // complete completes an upload. The same completion is sent again if its outcome is not known: it is one
 // change, and is answered as the first time.
-func (w *worker) complete(ctx context.Context, h *History, v *Value, k *call) {
+func (w *worker) complete(ctx context.Context, h *History, v *Value, id string, k *call) {
 	o := &Op{Kind: Write, Value: v.ID, How: "complete"}
-	outcome := w.attempt(ctx, h, k, o)
+	outcome, r := w.attempt(ctx, h, k, o)
+	w.checkUpload(h, id, r)
 	tries := 1
 	for ; (outcome == Unknown || outcome == Nothing) && tries < attemptsMax && w.backOff(ctx, tries); tries++ {
 		h.doubt(o)
 		again := &Op{Kind: Write, Value: v.ID, How: "complete", Node: w.pickNode(), Worker: w.id}
 		r, err := w.client.do(context.WithoutCancel(ctx), again.Node, k)
+		w.checkUpload(h, id, r)
 		if got := w.outcome(again, r, err); got == Done {
 			h.settle(o, w.now())
 			if err := h.noteETag(v.ID, bodyTag(r)); err != nil {
@@ -446,9 +456,6 @@ func (w *worker) insist(ctx context.Context, k *call) (*reply, bool) {
 		r, err := w.client.do(context.WithoutCancel(ctx), n, k)
 		if !w.failed(n, r, err) {
 			w.ledger.request("part", attempt+1, false)
-			if r.status >= 300 {
-				w.ledger.failure("upload " + class(r, err))
-			}
 			return r, r.status < 300
 		}
 		if attempt == attemptsMax-1 || !w.backOff(ctx, attempt) {
