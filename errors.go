@@ -51,6 +51,7 @@ const (
 	NounKey      Noun = "access-key"
 	NounConfig   Noun = "config-key"
 	NounPayload  Noun = "payload" // bytes that a record refers to are not here
+	NounNode     Noun = "node"    // a node that does not answer
 )
 
 // Error is the one error shape. Message is for people; Kind and Noun are for programs.

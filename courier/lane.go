@@ -151,7 +151,7 @@ func (l *lane) await(ctx context.Context, w *waiter) error {
 		case <-w.letIn:
 			return nil
 		case <-t.C:
-			return ais.Errorf(ais.Unavailable, "node %v does not keep up: no room within %v", l.to, l.c.config.RoomWait)
+			return ais.NounErrorf(ais.Unavailable, ais.NounNode, "node %v does not keep up: no room within %v", l.to, l.c.config.RoomWait)
 		}
 	}
 	select {
@@ -251,7 +251,7 @@ func (l *lane) carry(ctx context.Context) {
 
 // lost words why a stream broke: whatever it was, it is not known what became of a write.
 func (l *lane) lost(err error) error {
-	return ais.Errorf(ais.Unavailable, "node %v: %w", l.to, err)
+	return ais.NounErrorf(ais.Unavailable, ais.NounNode, "node %v: %w", l.to, err)
 }
 
 // log says once that there is no stream; nil that there is one again.
@@ -470,7 +470,7 @@ func (l *lane) tick() {
 	stuck := false
 	for id, x := range l.items {
 		if l.now >= x.late {
-			late = append(late, answer{id: id, err: ais.Errorf(ais.Unavailable, "node %v has not answered in time", l.to)})
+			late = append(late, answer{id: id, err: ais.NounErrorf(ais.Unavailable, ais.NounNode, "node %v has not answered in time", l.to)})
 			stuck = stuck || id > l.sentID
 		}
 	}

@@ -159,6 +159,9 @@ func (n *node) enter(now ais.Instant, s cmap.State, e ais.Epoch) {
 			n.back, n.judged = now, false
 		}
 	}
+	if e != n.epoch {
+		clear(n.accusers) // what was said was said of the process before
+	}
 	n.state, n.epoch, n.verdict, n.reason, n.shunned = s, e, s, "", false
 }
 

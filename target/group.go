@@ -30,14 +30,15 @@ type write struct {
 	pending *volume.Pending
 	records []replica.Record
 
-	acks  chan ack
-	held  map[member]bool      // who has it durably, in this tenure
-	sent  map[member]bool      // who was sent it and has not answered
-	again map[member]time.Time // when a copy that failed is tried again
-	wait  map[member]time.Duration
-	round int  // grows with each tenure: answers of earlier ones do not count
-	local bool // it is durable in lead
-	full  bool // a copy has no room
+	acks   chan ack
+	held   map[member]bool      // who has it durably, in this tenure
+	sent   map[member]bool      // who was sent it and has not answered
+	again  map[member]time.Time // when a copy that failed is tried again
+	silent map[member]bool      // whose last answer was none; an error is an answer
+	wait   map[member]time.Duration
+	round  int  // grows with each tenure: answers of earlier ones do not count
+	local  bool // it is durable in lead
+	full   bool // a copy has no room
 }
 
 // member is one that must have a write: a node, or further local copies of this one.
@@ -247,7 +248,7 @@ func (w *write) drive(ctx context.Context) (done bool, err error) {
 		case <-retry.C:
 		case <-accuse.C:
 			for _, to := range all {
-				if to.node != 0 && !w.held[to] {
+				if to.node != 0 && (w.sent[to] || w.silent[to]) {
 					w.t.opt.Accuse(to.node)
 				}
 			}
@@ -324,6 +325,10 @@ func (w *write) answered(ctx context.Context, a ack) error {
 		return nil
 	}
 	delete(w.sent, a.from)
+	if w.silent == nil {
+		w.silent = map[member]bool{}
+	}
+	w.silent[a.from] = ais.NounOf(a.err) == ais.NounNode
 	if a.err == nil {
 		w.held[a.from] = true
 		return nil
