@@ -653,7 +653,7 @@ func (f *slotFill) fromWitnesses(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := f.t.writeAnew(ctx, f.s, f.tn, f.mounts, it); err != nil {
+		if err := f.t.writeAnew(ctx, f.s, f.tn, f.mounts, it, false); err != nil {
 			return err
 		}
 	}

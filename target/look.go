@@ -277,7 +277,7 @@ func (l *looking) bring(ctx context.Context) (again bool, err error) {
 			}
 			continue
 		}
-		if err := l.t.writeAnew(ctx, l.o.s, l.tn, l.mounts, &it); err != nil {
+		if err := l.t.writeAnew(ctx, l.o.s, l.tn, l.mounts, &it, l.o.latched); err != nil {
 			return false, err
 		}
 	}
@@ -332,12 +332,36 @@ func (t *Target) dropName(ctx context.Context, from ais.NodeID, slot ais.Slot, m
 }
 
 // writeAnew stamps an item anew, as the home, and brings it to the whole group: it may lie on some copies only, and
-// its old stamp lies behind what others know to be everywhere.
-func (t *Target) writeAnew(ctx context.Context, s *slotState, tn *tenure, mounts []*mount, it *replica.Item) error {
+// its old stamp lies behind what others know to be everywhere. It is ordered among the writes of the name by the
+// name's latch, which the caller may have: else the new stamp could outdo a write that was acknowledged meanwhile.
+func (t *Target) writeAnew(ctx context.Context, s *slotState, tn *tenure, mounts []*mount, it *replica.Item, latched bool) error {
+	if !latched {
+		lead, err := t.leadOf(tn.st.Map, s.slot, tn.copies())
+		if err != nil {
+			return err
+		}
+		tx, err := lead.Begin(ctx, it.Bucket, it.Name)
+		if err != nil {
+			return err
+		}
+		defer tx.End()
+	}
+	if err := t.unstuck(s, nameKey{it.Bucket, it.Name}); err != nil {
+		return err
+	}
 	from, records, err := t.readRecords(ctx, mounts, it)
 	if err != nil || len(records) == 0 {
 		return err
 	}
+	s.mu.Lock()
+	s.anew++ // nothing is stable meanwhile
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.anew--
+		s.mu.Unlock()
+		t.steady.moved(s.slot, tn.copies())
+	}()
 	for i := range records {
 		if records[i], err = restamp(records[i], t.clock.Stamp()); err != nil {
 			return err
@@ -352,7 +376,7 @@ func (t *Target) writeAnew(ctx context.Context, s *slotState, tn *tenure, mounts
 	}
 	if err := t.spread(ctx, s.slot, tn, mounts, &fresh); err != nil {
 		s.mu.Lock()
-		t.unready(s) // it looks as if this home had finished it
+		s.ready, s.looked = false, nil // it looks as if this home had finished it
 		s.mu.Unlock()
 		t.news.tell()
 		return err

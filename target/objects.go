@@ -10,13 +10,14 @@ import (
 
 // operation is one operation on a name.
 type operation struct {
-	bucket *ais.Bucket
-	name   string
-	copies int
-	s      *slotState
-	m      *cmap.Map
-	lead   *volume.Store
-	tn     *tenure // from stamping on: it is counted
+	bucket  *ais.Bucket
+	name    string
+	copies  int
+	s       *slotState
+	m       *cmap.Map
+	lead    *volume.Store
+	tn      *tenure // from stamping on: it is counted
+	latched bool    // the caller has the latch of the name
 }
 
 // operate finds where a name lies. write: it is about to be changed, or asked what only the home can say.
@@ -79,6 +80,7 @@ func (t *Target) put(ctx context.Context, o *operation, c *ais.Condition, e volu
 		return nil, err
 	}
 	defer tx.End()
+	o.latched = true
 	if err := t.stamping(o); err != nil {
 		return nil, err
 	}
@@ -103,7 +105,7 @@ func (t *Target) check(ctx context.Context, o *operation, tx *volume.Tx, c *ais.
 	if c.IsZero() {
 		return nil
 	}
-	if err := t.unstuck(o); err != nil {
+	if err := t.unstuck(o.s, nameKey{o.bucket.ID, o.name}); err != nil {
 		return err
 	}
 	found, err := t.look(ctx, o)
@@ -121,11 +123,10 @@ func (t *Target) check(ctx context.Context, o *operation, tx *volume.Tx, c *ais.
 }
 
 // unstuck refuses what depends on a write of the name whose outcome is open.
-func (t *Target) unstuck(o *operation) error {
-	o.s.mu.Lock()
-	defer o.s.mu.Unlock()
-	key := nameKey{o.bucket.ID, o.name}
-	for _, w := range o.s.writes {
+func (t *Target) unstuck(s *slotState, key nameKey) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.writes {
 		if w.keys == key {
 			return ais.Errorf(ais.Unavailable, "a write of this name is still on its way to a copy")
 		}
@@ -278,6 +279,7 @@ func (t *Target) Delete(ctx context.Context, r *ais.DeleteRequest) (ais.DeleteRe
 		return none, err
 	}
 	defer tx.End()
+	o.latched = true
 	if err := t.stamping(o); err != nil {
 		return none, err
 	}
@@ -308,7 +310,7 @@ func (t *Target) checkDelete(ctx context.Context, o *operation, tx *volume.Tx, r
 	if r.Version == nil || r.Condition.IsZero() {
 		return t.check(ctx, o, tx, &r.Condition)
 	}
-	if err := t.unstuck(o); err != nil {
+	if err := t.unstuck(o.s, nameKey{o.bucket.ID, o.name}); err != nil {
 		return err
 	}
 	found, err := t.look(ctx, o)

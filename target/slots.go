@@ -28,6 +28,7 @@ type slotState struct {
 	since ais.Stamp // as a home that is ready: what it has stamped later is its own, and on the whole group
 	// writes are stamped and not yet on the whole group.
 	writes []*write
+	anew   int // items being written anew
 	// looked are names of which all copies were asked in this tenure, while the copy here is filling.
 	looked map[nameKey]struct{}
 	// reach is the count of copies above which the copy here is whole, as of marked.
@@ -142,7 +143,7 @@ func (s *slotState) leave(tn *tenure) {
 
 // busy reports whether an operation is under way that may stamp, or has. s.mu is held.
 func (s *slotState) busy() bool {
-	return len(s.retired) > 0 || slices.ContainsFunc(s.tenures, func(tn *tenure) bool { return tn.ops > 0 })
+	return s.anew > 0 || len(s.retired) > 0 || slices.ContainsFunc(s.tenures, func(tn *tenure) bool { return tn.ops > 0 })
 }
 
 // index is the place of this target among those of the slot, CopiesMax if it is none of them. s.mu is held.

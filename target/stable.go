@@ -43,7 +43,7 @@ func (s *stables) take() map[slotClass]struct{} {
 // s.mu is held.
 func (t *Target) stableAtHome(lead *volume.Store, slot ais.Slot, copies int) ais.Stamp {
 	s := t.slots.at(slot)
-	if home, _ := s.home(); home != t.opt.Self || !s.ready || !t.whole(s, copies) {
+	if home, _ := s.home(); home != t.opt.Self || !s.ready || s.anew > 0 || !t.whole(s, copies) {
 		return ais.Stamp{}
 	}
 	v := lead.HomeStable(slot, uint8(copies))

@@ -130,7 +130,7 @@ func (t *Target) closing(ctx context.Context, o *operation) (*volume.Tx, error) 
 		tx.End()
 		return nil, err
 	}
-	err = t.unstuck(o)
+	err = t.unstuck(o.s, nameKey{o.bucket.ID, o.name})
 	if err == nil {
 		_, err = t.look(ctx, o)
 	}
