@@ -25,6 +25,9 @@ func presenceDuring(base ID, baseAt int64, ops []*Op, from, to int64) presence {
 	const none = -1
 	evidence := [...]int64{there: none, gone: none}
 	note := func(p presence, call int64) { evidence[p] = max(evidence[p], call) }
+	if baseAt >= from {
+		return either // what was before is forgotten
+	}
 	if base == (ID{}) {
 		note(gone, baseAt)
 	} else {
@@ -123,7 +126,7 @@ func checkPage(p *Page, all map[string]*History) []Violation {
 		listed[e.Name] = e
 		if h, ok := all[e.Name]; !ok {
 			complain(WrongBytes, e.Name, "nobody ever wrote %q", e.Name)
-		} else if !h.hadSize(e.Size) {
+		} else if !h.hadSize(e.Size, p.From) {
 			complain(WrongBytes, e.Name, "size %d: no value of this key has it", e.Size)
 		}
 	}
@@ -149,9 +152,13 @@ func (h *History) presenceDuring(from, to int64) presence {
 	return presenceDuring(h.base, h.baseAt, h.ops, from, to)
 }
 
-func (h *History) hadSize(size int64) bool {
+// hadSize reports whether some value of the key may have had a size at some moment from then on.
+func (h *History) hadSize(size, from int64) bool {
 	h.Lock()
 	defer h.Unlock()
+	if h.baseAt >= from {
+		return true // what was before is forgotten
+	}
 	for _, w := range h.values {
 		if w.size == size {
 			return true

@@ -38,8 +38,14 @@ func TestPresence(t *testing.T) {
 			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
 		}
 	}
-	if got := presenceDuring(ID{1, 1}, 50, nil, from, to); got != there {
-		t.Errorf("there at the beginning of its history: got %d, want there", got)
+	for _, c := range []struct {
+		base ID
+		at   int64
+		want presence
+	}{{ID{1, 1}, 50, there}, {ID{}, 50, gone}, {ID{1, 1}, 150, either}, {ID{}, 150, either}} {
+		if got := presenceDuring(c.base, c.at, nil, from, to); got != c.want {
+			t.Errorf("%v at %d, the beginning of its history: got %d, want %d", c.base, c.at, got, c.want)
+		}
 	}
 }
 
@@ -47,7 +53,7 @@ func TestPresence(t *testing.T) {
 func keys(states string) map[string]*History {
 	all := map[string]*History{}
 	for i, s := range states {
-		h := newHistory(fmt.Sprintf("k%d", i), 0)
+		h := newHistory(fmt.Sprintf("k%d", i), 1)
 		if s == 't' {
 			h.allow(ID{1, uint32(i + 1)}, SizeMin, h.name)
 			h.ops = []*Op{wrote(uint32(i+1), 10, 20)}
