@@ -126,6 +126,7 @@ func (t *Target) closing(ctx context.Context, o *operation) (*volume.Tx, error) 
 	if err != nil {
 		return nil, err
 	}
+	o.latched = true
 	if err := t.stamping(o); err != nil {
 		tx.End()
 		return nil, err
