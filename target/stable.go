@@ -181,6 +181,7 @@ func (t *Target) runPurge(ctx context.Context) {
 		if under == m.Version() {
 			t.purge(ctx, before)
 		}
+		t.stableNow(m)
 		under = m.Version()
 		clear(before)
 		for _, mount := range t.mounts {
@@ -192,6 +193,31 @@ func (t *Target) runPurge(ctx context.Context) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// stableNow makes the slots of this home at which nothing is under way stable up to this moment: whatever they get
+// is stamped later. Tombstones leave a volume together, so what was not written to for long must not hold them up.
+func (t *Target) stableNow(m *cmap.Map) {
+	for _, mount := range t.mounts {
+		st := mount.store.Load()
+		if st == nil || st.Tombstones() == 0 {
+			continue
+		}
+		for _, h := range st.HeldSlots() {
+			if home, ok := m.Home(h.Slot); !ok || home != t.opt.Self {
+				continue
+			}
+			s := t.slots.at(h.Slot)
+			s.mu.Lock()
+			t.refresh(s)
+			if s.m == m && s.ready && len(s.writes) == 0 && !s.busy() && t.whole(s, int(h.Copies)) {
+				now := t.clock.Stamp()
+				t.setStable(t.locals(m, h.Slot, int(h.Copies)), h.Slot, h.Copies, now)
+				t.steady.moved(h.Slot, int(h.Copies))
+			}
+			s.mu.Unlock()
 		}
 	}
 }
