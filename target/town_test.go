@@ -323,7 +323,8 @@ func (w *town) settled() {
 			return false
 		}
 		for _, c := range w.nodes {
-			if _, in := m.Node(c.id); in && !c.dead && (c.at != len(w.states)-1 || c.target.Unready() > 0) {
+			n, in := m.Node(c.id)
+			if in && !c.dead && (n.Epoch != c.epoch || n.State != cmap.Alive || c.at != len(w.states)-1 || c.target.Unready() > 0) {
 				return false
 			}
 		}
