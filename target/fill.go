@@ -583,7 +583,9 @@ func (f *slotFill) dropExtra(ctx context.Context, from ais.NodeID, doubtful func
 		if known {
 			continue
 		}
-		if err := f.t.dropName(ctx, from, f.s.slot, f.mounts, it.Bucket, it.Name, it.Modified, held.Items); err != nil {
+		if err := f.t.dropName(ctx, from, f.s.slot, f.mounts, held.Items, func(st *volume.Store, records [][]byte) error {
+			return st.DropName(ctx, it.Bucket, it.Name, it.Modified, records)
+		}); err != nil {
 			return err
 		}
 	}

@@ -60,6 +60,18 @@ func (t *Target) look(ctx context.Context, o *operation) (*finding, error) {
 	tn, since := o.s.tenure(o.copies), o.s.since
 	st := tn.st
 	o.s.mu.Unlock()
+	if o.tx == nil {
+		// One look of a name at a time, and none beside a write of it: what a look has brought here counts for others
+		// only once it is on every copy.
+		tx, err := o.lead.Begin(ctx, o.bucket.ID, o.name)
+		if err != nil {
+			return nil, err
+		}
+		defer tx.End()
+		defer func() { o.tx = nil }()
+		o.tx = tx
+		return t.look(ctx, o)
+	}
 
 	mounts := t.locals(st.Map, o.s.slot, o.copies)
 	own, err := t.ownItems(mounts, o)
@@ -277,7 +289,7 @@ func (l *looking) bring(ctx context.Context) (again bool, err error) {
 			}
 			continue
 		}
-		if err := l.t.writeAnew(ctx, l.o.s, l.tn, l.mounts, &it, l.o.latched); err != nil {
+		if err := l.t.writeAnew(ctx, l.o.s, l.tn, l.mounts, &it, true); err != nil {
 			return false, err
 		}
 	}
@@ -293,19 +305,25 @@ func (l *looking) dropStale(ctx context.Context, stale []replica.Item) error {
 			upTo = stale[i].Modified
 		}
 	}
-	return l.t.dropName(ctx, a.from, l.o.s.slot, l.mounts, l.o.bucket.ID, l.o.name, upTo, a.held.Items)
+	return l.t.dropName(ctx, a.from, l.o.s.slot, l.mounts, a.held.Items, func(st *volume.Store, records [][]byte) error {
+		if st == l.o.lead { // whose latch this look has
+			return l.o.tx.DropName(upTo, records)
+		}
+		return st.DropName(ctx, l.o.bucket.ID, l.o.name, upTo, records)
+	})
 }
 
 // dropName takes what the copies here hold of a name up to a stamp out, and puts what another copy holds in its place.
-func (t *Target) dropName(ctx context.Context, from ais.NodeID, slot ais.Slot, mounts []*mount, bucket ais.BucketID, name string, upTo ais.Stamp, items []replica.Item) error {
+// drop does it on one mountpath.
+func (t *Target) dropName(ctx context.Context, from ais.NodeID, slot ais.Slot, mounts []*mount, items []replica.Item, drop func(*volume.Store, [][]byte) error) error {
 	var records [][]byte
 	for rest := items; len(rest) > 0; {
 		reply, err := t.opt.Peers.Fetch(ctx, from, &replica.Fetch{Slot: slot, Items: rest, Bytes: fetchBytes})
 		if err != nil {
 			return err
 		}
-		if len(reply.Records) == 0 {
-			return ais.Errorf(ais.Internal, "node %s gives no records of slot %d", from, slot)
+		if len(reply.Records) == 0 || len(reply.Records) > len(rest) {
+			return ais.Errorf(ais.Internal, "node %s gives %d of %d records of slot %d", from, len(reply.Records), len(rest), slot)
 		}
 		for _, rs := range reply.Records {
 			records = append(records, plain(rs)...)
@@ -324,7 +342,7 @@ func (t *Target) dropName(ctx context.Context, from ais.NodeID, slot ais.Slot, m
 		if err := t.takePayload(ctx, from, slot, st, wire); err != nil {
 			return err
 		}
-		if err := st.DropName(ctx, bucket, name, upTo, records); err != nil {
+		if err := drop(st, records); err != nil {
 			return err
 		}
 	}
@@ -376,7 +394,7 @@ func (t *Target) writeAnew(ctx context.Context, s *slotState, tn *tenure, mounts
 	}
 	if err := t.spread(ctx, s.slot, tn, mounts, &fresh); err != nil {
 		s.mu.Lock()
-		s.ready, s.looked = false, nil // it looks as if this home had finished it
+		t.unready(s) // it looks as if this home had finished it
 		s.mu.Unlock()
 		t.news.tell()
 		return err

@@ -10,14 +10,14 @@ import (
 
 // operation is one operation on a name.
 type operation struct {
-	bucket  *ais.Bucket
-	name    string
-	copies  int
-	s       *slotState
-	m       *cmap.Map
-	lead    *volume.Store
-	tn      *tenure // from stamping on: it is counted
-	latched bool    // the caller has the latch of the name
+	bucket *ais.Bucket
+	name   string
+	copies int
+	s      *slotState
+	m      *cmap.Map
+	lead   *volume.Store
+	tn     *tenure    // from stamping on: it is counted
+	tx     *volume.Tx // who has the latch of the name, at lead
 }
 
 // operate finds where a name lies. write: it is about to be changed, or asked what only the home can say.
@@ -80,7 +80,7 @@ func (t *Target) put(ctx context.Context, o *operation, c *ais.Condition, e volu
 		return nil, err
 	}
 	defer tx.End()
-	o.latched = true
+	o.tx = tx
 	if err := t.stamping(o); err != nil {
 		return nil, err
 	}
@@ -279,7 +279,7 @@ func (t *Target) Delete(ctx context.Context, r *ais.DeleteRequest) (ais.DeleteRe
 		return none, err
 	}
 	defer tx.End()
-	o.latched = true
+	o.tx = tx
 	if err := t.stamping(o); err != nil {
 		return none, err
 	}

@@ -126,11 +126,11 @@ func (t *Target) closing(ctx context.Context, o *operation) (*volume.Tx, error) 
 	if err != nil {
 		return nil, err
 	}
-	o.latched = true
 	if err := t.stamping(o); err != nil {
 		tx.End()
 		return nil, err
 	}
+	o.tx = tx
 	err = t.unstuck(o.s, nameKey{o.bucket.ID, o.name})
 	if err == nil {
 		_, err = t.look(ctx, o)

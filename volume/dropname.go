@@ -15,19 +15,17 @@ import (
 // The records become durable first and stay pending, then the floor of the name; one batch then shows both. A
 // crash between the two leaves the records to be merged as any others, and the floor undone.
 func (s *Store) DropName(ctx context.Context, bucket ais.BucketID, name string, upTo ais.Stamp, records [][]byte) error {
-	if err := s.enter(); err != nil {
+	tx, err := s.Begin(ctx, bucket, name)
+	if err != nil {
 		return err
 	}
-	defer s.leave()
-	slot := s.opt.Slot(bucket, name)
-	if err := s.clear(slot); err != nil {
-		return err
-	}
-	k := latchKey{bucket, name}
-	if err := s.latches.lock(ctx, k); err != nil {
-		return err
-	}
-	defer s.latches.unlock(k)
+	defer tx.End()
+	return tx.DropName(upTo, records)
+}
+
+// DropName is Store.DropName for who has the latch of the name.
+func (t *Tx) DropName(upTo ais.Stamp, records [][]byte) error {
+	s, bucket, name := t.s, t.bucket, t.name
 	lsn := s.opt.Clock.LSN() // before those of the records, which it does not cover
 	first, err := s.replacement(bucket, name, records)
 	if err != nil {
