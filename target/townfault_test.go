@@ -232,11 +232,25 @@ func (w *town) audit() {
 		}
 		for _, d := range all {
 			if d != want {
-				w.t.Errorf("the copies of slot %d (copies %d, group %v) differ: %v", k.slot, k.copies, group, all)
+				w.t.Errorf("the copies of slot %d (copies %d, group %v) differ: %v%s", k.slot, k.copies, group, all, w.contents(group, k.slot, k.copies))
 				break
 			}
 		}
 	}
+}
+
+// contents is what the copies of a slot hold, for a failure.
+func (w *town) contents(group []ais.NodeID, slot ais.Slot, copies int) (text string) {
+	for _, id := range group {
+		for i, m := range w.nodes[id].target.mounts {
+			items, _, err := m.store.Load().Log(slot, uint8(copies), ais.Stamp{}, 100)
+			text += fmt.Sprintf("\n  node %d, mountpath %d, stable %v: %v", id, i, m.store.Load().Stable(slot, uint8(copies)), err)
+			for _, it := range items {
+				text += fmt.Sprintf(" [kind %d %d/%s %v part %d upload %v created %v]", it.Kind, it.Bucket, it.Name, it.Modified, it.Part, it.Upload, it.Created)
+			}
+		}
+	}
+	return text
 }
 
 // finalReads reads every key at every copy.
