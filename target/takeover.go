@@ -288,38 +288,57 @@ func (t *Target) open(c *candidate) bool {
 	return t.makeReady(c)
 }
 
-// equalEverywhere reports whether all whole copies hold the same.
+// equalEverywhere reports whether nothing need be brought to anybody: no whole copy holds anything that may not be
+// on the whole group, or all copies are whole and hold the same.
 func (t *Target) equalEverywhere(c *candidate) bool {
 	for _, class := range t.classes() {
-		lead, err := t.leadOf(c.m, c.s.slot, class)
+		group := c.m.Group(c.s.slot, class)
+		if !slices.Contains(group, t.opt.Self) {
+			continue
+		}
+		all, err := t.statesOf(c, class)
 		if err != nil {
 			return false
 		}
-		own := lead.SlotDigest(c.s.slot, uint8(class))
-		for j, mount := range t.locals(c.m, c.s.slot, class) {
-			if st := mount.store.Load(); j > 0 && st != nil {
-				if d := st.SlotDigest(c.s.slot, uint8(class)); d.Sum != own.Sum || d.Count != own.Count {
-					return false
-				}
-			}
+		if !slices.ContainsFunc(all, func(s replica.SlotState) bool { return s.Stable.Less(s.Newest) }) {
+			continue
 		}
-		group := c.m.Group(c.s.slot, class)
-		for _, id := range c.whole {
-			if !slices.Contains(group, id) {
-				continue
-			}
-			other := replica.SlotState{}
-			for _, st := range c.states[id] {
-				if int(st.Copies) == class {
-					other = st
-				}
-			}
-			if other.Sum != own.Sum || other.Count != own.Count {
-				return false
-			}
+		filling := slices.ContainsFunc(group, func(id ais.NodeID) bool { return id != t.opt.Self && !slices.Contains(c.whole, id) })
+		if filling || slices.ContainsFunc(all, func(s replica.SlotState) bool { return s.Sum != all[0].Sum || s.Count != all[0].Count }) {
+			return false
 		}
 	}
 	return true
+}
+
+// statesOf is how a slot stands on each local copy, and on the other copies that are whole.
+func (t *Target) statesOf(c *candidate, class int) (all []replica.SlotState, err error) {
+	for _, mount := range t.locals(c.m, c.s.slot, class) {
+		st, err := mount.serving()
+		if err != nil {
+			return nil, err
+		}
+		newest, err := st.Newest(c.s.slot, uint8(class))
+		if err != nil {
+			return nil, err
+		}
+		d := st.SlotDigest(c.s.slot, uint8(class))
+		all = append(all, replica.SlotState{Sum: d.Sum, Count: d.Count, Stable: st.Stable(c.s.slot, uint8(class)), Newest: newest})
+	}
+	group := c.m.Group(c.s.slot, class)
+	for _, id := range c.whole {
+		if !slices.Contains(group, id) {
+			continue
+		}
+		state := replica.SlotState{} // of a copy that holds nothing
+		for _, st := range c.states[id] {
+			if int(st.Copies) == class {
+				state = st
+			}
+		}
+		all = append(all, state)
+	}
+	return all, nil
 }
 
 // mend puts all that a whole copy holds above what is stable there on all copies of the group.
