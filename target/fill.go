@@ -524,14 +524,16 @@ func (f *slotFill) scan(ctx context.Context, from ais.NodeID) error {
 			f.seen[k] = it.Modified
 			if old, ok := f.have[k]; !ok || old.Modified.Less(it.Modified) {
 				lack = append(lack, *it)
-				f.have[k] = it
 			}
 		}
 		began := time.Now()
-		g, err := f.t.pull(ctx, from, f.s.slot, lack, f.mounts)
+		g, err := f.t.pull(ctx, from, f.s.slot, lack, f.mounts, true)
 		f.t.fills.received(g, time.Since(began))
 		if err != nil {
 			return err
+		}
+		for i := range lack { // only now it is here: another source is asked for what did not come
+			f.have[keyOf(&lack[i])] = &lack[i]
 		}
 		if !reply.More || len(reply.Items) == 0 {
 			return nil
@@ -626,7 +628,7 @@ func (f *slotFill) fromWitnesses(ctx context.Context) error {
 			return ais.Errorf(ais.Unavailable, "slot %d cannot be filled: %w", f.s.slot, last)
 		}
 		asked[next] = true
-		f.first = replica.Word{}
+		f.first, f.seen = replica.Word{}, map[itemKey]ais.Stamp{}
 		if err := f.scan(ctx, next); err != nil {
 			last = err
 			continue

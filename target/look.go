@@ -273,7 +273,12 @@ func (l *looking) bring(ctx context.Context) (again bool, err error) {
 	for k, b := range best {
 		sure := stable[k]
 		if b.from != 0 && (!sure || b.item.Size <= adoptMost || b.item.Kind != replica.ItemEntry) {
-			if _, err := l.t.pull(ctx, b.from, l.o.s.slot, []replica.Item{b.item}, l.mounts); err != nil {
+			switch _, err := l.t.pull(ctx, b.from, l.o.s.slot, []replica.Item{b.item}, l.mounts, false); {
+			case ais.IsKind(err, ais.Exhausted) && sure && b.item.Kind == replica.ItemEntry:
+				l.remote = append(l.remote, b) // it is read where it lies
+			case ais.IsKind(err, ais.Exhausted):
+				return false, ais.Errorf(ais.Unavailable, "what is known of %q elsewhere has no room here: %w", b.item.Name, err)
+			case err != nil:
 				return false, err
 			}
 		} else if b.from != 0 {
@@ -339,7 +344,7 @@ func (t *Target) dropName(ctx context.Context, from ais.NodeID, slot ais.Slot, m
 		for i, r := range records {
 			wire[i] = r
 		}
-		if err := t.takePayload(ctx, from, slot, st, wire); err != nil {
+		if err := t.takePayload(ctx, from, slot, st, wire, false); err != nil {
 			return err
 		}
 		if err := drop(st, records); err != nil {

@@ -22,8 +22,8 @@ type gain struct {
 
 // pull fetches items from another target and adopts them here, on all of the mounts: records, and first what they
 // refer to. Those that are there no more are passed over: something newer took their place, which the caller
-// gets otherwise.
-func (t *Target) pull(ctx context.Context, from ais.NodeID, slot ais.Slot, items []replica.Item, to []*mount) (g gain, err error) {
+// gets otherwise. cold: it is a fill, which stops before clients' writes do when space runs short.
+func (t *Target) pull(ctx context.Context, from ais.NodeID, slot ais.Slot, items []replica.Item, to []*mount, cold bool) (g gain, err error) {
 	for len(items) > 0 {
 		if err := t.pace(ctx); err != nil {
 			return g, err
@@ -36,7 +36,7 @@ func (t *Target) pull(ctx context.Context, from ais.NodeID, slot ais.Slot, items
 		if len(reply.Records) == 0 || len(reply.Records) > len(q.Items) {
 			return g, ais.Errorf(ais.Internal, "node %s gives %d of %d records of slot %d", from, len(reply.Records), len(q.Items), slot)
 		}
-		got, err := t.take(ctx, from, slot, q.Items, reply.Records, to)
+		got, err := t.take(ctx, from, slot, q.Items, reply.Records, to, cold)
 		g.objects, g.bytes = g.objects+got.objects, g.bytes+got.bytes
 		if err != nil {
 			return g, err
@@ -47,7 +47,7 @@ func (t *Target) pull(ctx context.Context, from ais.NodeID, slot ais.Slot, items
 }
 
 // take adopts fetched records.
-func (t *Target) take(ctx context.Context, from ais.NodeID, slot ais.Slot, items []replica.Item, records [][]replica.Record, to []*mount) (g gain, err error) {
+func (t *Target) take(ctx context.Context, from ais.NodeID, slot ais.Slot, items []replica.Item, records [][]replica.Record, to []*mount, cold bool) (g gain, err error) {
 	acks := make(chan error, len(records)*len(to))
 	waiting := 0
 	defer func() {
@@ -66,11 +66,11 @@ func (t *Target) take(ctx context.Context, from ais.NodeID, slot ais.Slot, items
 			if err != nil {
 				return g, err
 			}
-			if err := t.takePayload(ctx, from, slot, st, rs); err != nil {
+			if err := t.takePayload(ctx, from, slot, st, rs, cold); err != nil {
 				return g, err
 			}
 			waiting++
-			st.Adopt(plain(rs), volume.AdoptOptions{Cold: true}, func(err error) { acks <- err })
+			st.Adopt(plain(rs), volume.AdoptOptions{Cold: cold}, func(err error) { acks <- err })
 		}
 		if k := items[i].Kind; k == replica.ItemEntry || k == replica.ItemPart {
 			g.objects++
@@ -81,7 +81,7 @@ func (t *Target) take(ctx context.Context, from ais.NodeID, slot ais.Slot, items
 }
 
 // takePayload fetches the extents that records refer to and that a store lacks.
-func (t *Target) takePayload(ctx context.Context, from ais.NodeID, slot ais.Slot, st *volume.Store, records []replica.Record) error {
+func (t *Target) takePayload(ctx context.Context, from ais.NodeID, slot ais.Slot, st *volume.Store, records []replica.Record, cold bool) error {
 	missing, err := st.Missing(plain(records))
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func (t *Target) takePayload(ctx context.Context, from ais.NodeID, slot ais.Slot
 			if err != nil {
 				return err
 			}
-			if err := st.AdoptExtent(ctx, w.Write, x.Record, true); err != nil {
+			if err := st.AdoptExtent(ctx, w.Write, x.Record, cold); err != nil {
 				return err
 			}
 			t.fills.spend(int64(len(x.Record)))

@@ -393,7 +393,7 @@ func (t *Target) mendClass(ctx context.Context, c *candidate, class int) error {
 				lack = append(lack, items[i])
 			}
 		}
-		if _, err := t.pull(ctx, id, c.s.slot, lack, mounts); err != nil {
+		if _, err := t.pull(ctx, id, c.s.slot, lack, mounts, false); err != nil {
 			return err
 		}
 	}
