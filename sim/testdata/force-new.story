@@ -42,7 +42,7 @@ kill n3
 
 force-new n3
 ----
-  24.4s  map 5: n1 is down, n2 is down
+  24.4s  map 1048581: n1 is down, n2 is down
   24.4s  n3 begins generation 2
 
 run 2s
