@@ -3,9 +3,11 @@ package target
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed9b016523/ais"
+	"github.com/seed9b016523/ais/cmap"
 	"github.com/seed9b016523/ais/replica"
 	"github.com/seed9b016523/ais/volume"
 )
@@ -36,9 +38,11 @@ type write struct {
 	again  map[member]time.Time // when a copy that failed is tried again
 	silent map[member]bool      // whose last answer was none; an error is an answer
 	wait   map[member]time.Duration
-	round  int  // grows with each tenure: answers of earlier ones do not count
-	local  bool // it is durable in lead
-	full   bool // a copy has no room
+	round  atomic.Int64             // grows with each tenure: answers of earlier ones do not count; -1: it has ended
+	m      *cmap.Map                // that lives is of; guarded by s.mu
+	lives  map[ais.NodeID]ais.Epoch // the processes of the group: what a former one had, the next may have lost
+	local  bool                     // it is durable in lead
+	full   bool                     // a copy has no room
 }
 
 // member is one that must have a write: a node, or further local copies of this one.
@@ -49,7 +53,7 @@ type member struct {
 
 type ack struct {
 	from  member
-	round int
+	round int64
 	err   error
 }
 
@@ -126,15 +130,22 @@ func (t *Target) drop(o *operation) {
 // be on the whole group, or nobody has it, or it was replaced by a newer one.
 //
 // The latch of the name is the caller's meanwhile. That the client goes away ends nothing.
-func (t *Target) commit(ctx context.Context, o *operation, lead *volume.Store, p *volume.Pending) error {
+//
+// taken is called once the entry names its payload for good. Before that nothing was done, and the error is of kind
+// StaleMap: another may have become the home since the entry was stamped, and nobody stamps under a map of which it is
+// not.
+func (t *Target) commit(ctx context.Context, o *operation, lead *volume.Store, p *volume.Pending, taken func()) error {
 	w := &write{t: t, s: o.s, tn: o.tn, keys: nameKey{o.bucket.ID, o.name}, lead: lead, pending: p,
 		acks: make(chan ack, 4*(ais.CopiesMax+1)), held: map[member]bool{}, sent: map[member]bool{}}
 	for _, r := range p.Records() {
 		w.records = append(w.records, r)
 	}
-	w.s.mu.Lock()
-	w.s.writes = append(w.s.writes, w)
-	w.s.mu.Unlock()
+	if err := w.enlist(); err != nil {
+		p.Abandon()
+		t.drop(o)
+		return err
+	}
+	taken()
 	w.send()
 	if err := p.Write(); err != nil {
 		// Whether it will come to light here is not known; copies may have it.
@@ -163,6 +174,41 @@ func (t *Target) commit(ctx context.Context, o *operation, lead *volume.Store, p
 	return err
 }
 
+// enlist has the slot know of a write that was stamped, if this target is the home still.
+func (w *write) enlist() error {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	w.t.refresh(w.s)
+	stamp, m := w.pending.Modified(), w.s.m
+	stamped := replica.MomentOf(ais.Generation(stamp.Generation()), ais.MapVersion(stamp.MapVersion()))
+	if home, _ := w.s.home(); home != w.t.opt.Self || !w.s.ready || stamped > replica.MomentOf(m.Generation(), m.Version()) {
+		return ais.Errorf(ais.StaleMap, "slot %d has moved meanwhile", w.s.slot)
+	}
+	w.s.writes = append(w.s.writes, w)
+	w.sameLives()
+	return nil
+}
+
+// sameLives reports whether the members of the group are the processes that they were, and notes them. s.mu is held,
+// and the slot fresh.
+func (w *write) sameLives() bool {
+	if w.m == w.s.m {
+		return true
+	}
+	same := true
+	lives := map[ais.NodeID]ais.Epoch{}
+	for _, id := range w.tn.st.Group() {
+		if n, ok := w.s.m.Node(id); ok {
+			lives[id] = n.Epoch
+			if was, known := w.lives[id]; known && was != n.Epoch {
+				same = false
+			}
+		}
+	}
+	w.m, w.lives = w.s.m, lives
+	return same
+}
+
 // abandon ends a write whose fate here is not known, and has the slot taken over anew.
 func (t *Target) abandon(w *write) {
 	w.s.mu.Lock()
@@ -174,6 +220,7 @@ func (t *Target) abandon(w *write) {
 
 // forget ends the operation. s.mu is held.
 func (w *write) forget() {
+	w.round.Store(-1)
 	w.s.writes = slices.DeleteFunc(w.s.writes, func(x *write) bool { return x == w })
 	w.s.leave(w.tn)
 }
@@ -208,8 +255,12 @@ func (w *write) send() (all []member) {
 			continue
 		}
 		w.sent[to] = true
-		round := w.round
-		done := func(err error) { w.acks <- ack{to, round, err} }
+		round := w.round.Load()
+		done := func(err error) {
+			if w.round.Load() == round { // else nobody may take it
+				w.acks <- ack{to, round, err}
+			}
+		}
 		if to.at != nil {
 			w.t.adoptAt(to.at, w.records, false, done)
 			continue
@@ -264,12 +315,16 @@ func (w *write) follow() bool {
 	defer w.s.mu.Unlock()
 	w.t.refresh(w.s)
 	home, _ := w.s.home()
-	if now := w.s.tenure(w.tn.copies()); now != w.tn {
+	now := w.s.tenure(w.tn.copies())
+	moved := now != w.tn
+	if moved {
 		now.ops++
 		w.s.leave(w.tn)
 		w.tn = now
-		// What a copy had under an older map it may have lost, or dropped, since.
-		w.round++
+	}
+	if !w.sameLives() || moved {
+		// What a copy had under an older map, or in an earlier life, it may have lost, or dropped, since.
+		w.round.Add(1)
 		clear(w.held)
 		clear(w.sent)
 		clear(w.again)
@@ -287,8 +342,8 @@ func (w *write) complete(all []member) bool {
 	defer w.s.mu.Unlock()
 	w.t.refresh(w.s)
 	home, _ := w.s.home()
-	if home != w.t.opt.Self || !w.s.ready || w.s.tenure(w.tn.copies()) != w.tn {
-		return false
+	if home != w.t.opt.Self || !w.s.ready || w.s.tenure(w.tn.copies()) != w.tn || w.s.m != w.m {
+		return false // there is a newer map: all is looked at again
 	}
 	w.tn.open = w.tn.open || w.t.mayTakeOver(w.tn.st)
 	return w.tn.open
@@ -321,7 +376,7 @@ func (w *write) giveIn() {
 
 // answered takes the answer of a copy. An error is for the client.
 func (w *write) answered(ctx context.Context, a ack) error {
-	if a.round != w.round {
+	if a.round != w.round.Load() {
 		return nil
 	}
 	delete(w.sent, a.from)

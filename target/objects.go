@@ -18,6 +18,8 @@ type operation struct {
 	lead   *volume.Store
 	tn     *tenure    // from stamping on: it is counted
 	tx     *volume.Tx // who has the latch of the name, at lead
+	role   role       // in which this target was when it was asked
+	since  ais.Stamp  // and of what tenure, as a home
 }
 
 // operate finds where a name lies. write: it is about to be changed, or asked what only the home can say.
@@ -93,8 +95,7 @@ func (t *Target) put(ctx context.Context, o *operation, c *ais.Condition, e volu
 		t.drop(o)
 		return nil, err
 	}
-	taken()
-	if err := t.commit(ctx, o, o.lead, p); err != nil {
+	if err := t.commit(ctx, o, o.lead, p, taken); err != nil {
 		return nil, err
 	}
 	return p.Object, nil
@@ -149,6 +150,12 @@ func (t *Target) Open(ctx context.Context, b *ais.Bucket, name string, v *ais.Ve
 		return found.open(ctx, t, v)
 	}
 	r, err := o.lead.Open(b.ID, name, v)
+	if e := t.still(o); e != nil {
+		if err == nil {
+			_ = r.Close() // nothing was read
+		}
+		return nil, e
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -168,21 +175,39 @@ func (t *Target) Stat(ctx context.Context, b *ais.Bucket, name string, v *ais.Ve
 	if found != nil {
 		return found.stat(v)
 	}
-	return o.lead.Stat(b.ID, name, v)
+	x, err := o.lead.Stat(b.ID, name, v)
+	if e := t.still(o); e != nil {
+		return nil, e
+	}
+	return x, err
 }
 
-// answer says from what a name may be read. Nothing found, and no error: from the lead store.
+// answer says from what a name may be read. Nothing found, and no error: from the lead store, and then still is to be
+// asked whether that counts.
 func (t *Target) answer(ctx context.Context, o *operation) (*finding, error) {
-	role, err := t.role(o)
-	switch {
-	case err != nil:
+	if err := t.stand(o); err != nil {
 		return nil, err
-	case role == asHome:
-		return nil, nil
-	case role == asFiller:
+	}
+	if o.role == asFiller {
 		return t.look(ctx, o)
 	}
-	return nil, t.clean(o)
+	return nil, nil
+}
+
+// still is nil if what was read of a name meanwhile may be told: nothing has changed for this target, and what it has
+// read as a copy is on the whole group. It may have been given up, or been in doubt, when it was read.
+func (t *Target) still(o *operation) error {
+	role, since := o.role, o.since
+	if err := t.stand(o); err != nil {
+		return err
+	}
+	switch {
+	case role == asCopy && o.role == asCopy:
+		return t.clean(o)
+	case role == asCopy || o.role == asCopy || since != o.since || role == asHome && o.role == asFiller:
+		return ais.Errorf(ais.StaleMap, "slot %d has moved meanwhile", o.s.slot)
+	}
+	return nil
 }
 
 // role is in which capacity this target answers for a name.
@@ -194,26 +219,30 @@ const (
 	asCopy   role = 3 // another whole copy: it knows what is not under way
 )
 
-func (t *Target) role(o *operation) (role, error) {
+// stand finds the role of this target for a name now.
+func (t *Target) stand(o *operation) error {
 	if err := t.beginning(); err != nil {
-		return 0, err
+		return err
 	}
 	o.s.mu.Lock()
 	defer o.s.mu.Unlock()
 	t.refresh(o.s)
+	o.since = o.s.since
 	whole := t.whole(o.s, o.copies)
 	home, _ := o.s.home()
 	switch {
 	case home == t.opt.Self && !o.s.ready:
-		return 0, ais.Errorf(ais.Unavailable, "slot %d is being taken over", o.s.slot)
+		return ais.Errorf(ais.Unavailable, "slot %d is being taken over", o.s.slot)
 	case home == t.opt.Self && whole:
-		return asHome, nil
+		o.role = asHome
 	case home == t.opt.Self:
-		return asFiller, nil
+		o.role = asFiller
 	case whole && t.index(o.s) < o.copies:
-		return asCopy, nil
+		o.role = asCopy
+	default:
+		return ais.Errorf(ais.StaleMap, "the home of slot %d is node %s", o.s.slot, home)
 	}
-	return 0, ais.Errorf(ais.StaleMap, "the home of slot %d is node %s", o.s.slot, home)
+	return nil
 }
 
 // clean is nil if all that is here of a name is on the whole group. Acknowledging needs the whole group, so a
@@ -241,8 +270,7 @@ func (t *Target) Ready(b *ais.Bucket, name string, write bool) error {
 	if write {
 		return t.orders(o)
 	}
-	role, err := t.role(o)
-	if err != nil || role != asCopy {
+	if err := t.stand(o); err != nil || o.role != asCopy {
 		return err
 	}
 	return t.clean(o)
@@ -296,7 +324,7 @@ func (t *Target) Delete(ctx context.Context, r *ais.DeleteRequest) (ais.DeleteRe
 		t.drop(o)
 		return ais.DeleteResult{Version: version}, err
 	}
-	if err := t.commit(ctx, o, o.lead, p); err != nil {
+	if err := t.commit(ctx, o, o.lead, p, func() {}); err != nil {
 		return none, err
 	}
 	if r.Version == nil {

@@ -35,7 +35,7 @@ func (t *Target) CreateUpload(ctx context.Context, b *ais.Bucket, name string, a
 		t.drop(o)
 		return nil, err
 	}
-	if err := t.commit(ctx, o, o.lead, p); err != nil {
+	if err := t.commit(ctx, o, o.lead, p, func() {}); err != nil {
 		return nil, err
 	}
 	return u, nil
@@ -89,8 +89,7 @@ func (t *Target) PutPart(ctx context.Context, r *ais.PartRequest) (ais.PartInfo,
 		t.drop(o)
 		return none, err
 	}
-	p.taken()
-	if err := t.commit(ctx, o, o.lead, pending); err != nil {
+	if err := t.commit(ctx, o, o.lead, pending, p.taken); err != nil {
 		return none, err
 	}
 	return info, nil
@@ -105,11 +104,15 @@ func (t *Target) ListParts(ctx context.Context, b *ais.Bucket, name string, id a
 	if _, err := t.answer(ctx, o); err != nil {
 		return nil, err
 	}
+	var parts []ais.PartInfo
+	var more bool
 	u, err := o.lead.Upload(b.ID, name, id)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		parts, more, err = o.lead.Parts(b.ID, name, id, after, limit)
 	}
-	parts, more, err := o.lead.Parts(b.ID, name, id, after, limit)
+	if e := t.still(o); e != nil {
+		return nil, e
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +162,7 @@ func (t *Target) Abort(ctx context.Context, b *ais.Bucket, name string, id ais.W
 		t.drop(o)
 		return err
 	}
-	return t.commit(ctx, o, o.lead, p)
+	return t.commit(ctx, o, o.lead, p, func() {})
 }
 
 // Complete joins the parts of an upload into an object: one record, and the parts that it does not
@@ -193,7 +196,7 @@ func (t *Target) Complete(ctx context.Context, r *ais.CompleteRequest) (*ais.Obj
 		t.drop(o)
 		return nil, err
 	}
-	if err := t.commit(ctx, o, o.lead, p); err != nil {
+	if err := t.commit(ctx, o, o.lead, p, func() {}); err != nil {
 		return nil, err
 	}
 	return p.Object, nil
