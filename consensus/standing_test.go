@@ -42,7 +42,7 @@ func state(id ais.NodeID, s cmap.State) control.NodeState {
 // TestSettlement has the primary of three targets, and a proxy, decide on what they have said.
 func TestSettlement(t *testing.T) {
 	const proxy, both = ais.RoleProxy, ais.RoleProxy | ais.RoleTarget
-	const gap = 1 << 20 // what a new generation leaves out
+	const gap = 1 << 20                                                                             // what a new generation leaves out
 	three := []control.Command{joined(1, both), joined(2, both), joined(3, both), joined(9, proxy)} // map 5, settled at 2
 	with := func(more ...control.Command) []control.Command { return append(three[:len(three):len(three)], more...) }
 	said := func(node ais.NodeID, m, whole, sealed ais.MapVersion) lease.Renewal {

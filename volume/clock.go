@@ -10,13 +10,13 @@ import (
 // serves all the mountpaths of a target; the boot epoch keeps process lives apart, the counters all
 // that happens within one. It is safe for concurrent use.
 type Clock struct {
-	target     ais.TargetID
-	epoch      ais.Epoch
-	moment     atomic.Uint64 // generation and map version, as in a stamp
-	stamps     atomic.Uint64
-	volumes    atomic.Uint64
-	lsns       atomic.Uint64
-	writes     atomic.Uint64
+	target  ais.TargetID
+	epoch   ais.Epoch
+	moment  atomic.Uint64 // generation and map version, as in a stamp
+	stamps  atomic.Uint64
+	volumes atomic.Uint64
+	lsns    atomic.Uint64
+	writes  atomic.Uint64
 }
 
 // NewClock makes the clock of one process life. The epoch must be durable on every mountpath, and
