@@ -16,6 +16,7 @@ import (
 // Rhythm of fills.
 const (
 	fillAgain   = 200 * time.Millisecond // what could not be filled is tried again
+	fillLater   = time.Second            // it is looked again whether fills are allowed
 	marksEvery  = 256                    // slots that are marked whole by one record
 	fillStates  = 4096                   // slots that one question compares
 	fillWorkers = 4                      // slots filled side by side, for each unit of rebalance.multiplier
@@ -51,7 +52,7 @@ func (t *Target) runFill(ctx context.Context) {
 			}
 		default:
 			t.fills.stopped(how, t.opt.Now())
-			wait = fillAgain
+			wait = fillLater
 		}
 		if wait == 0 {
 			select {
