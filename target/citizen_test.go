@@ -121,6 +121,9 @@ func (c *citizen) start() {
 		Filling: func() Filling {
 			w.mu.Lock()
 			defer w.mu.Unlock()
+			if w.asked != nil {
+				w.asked()
+			}
 			return w.filling
 		}})
 	fail(err)

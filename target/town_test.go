@@ -42,6 +42,7 @@ type town struct {
 	lagMost time.Duration // from an agreement to its application
 	frozen  bool          // nobody is judged
 	waits   bool          // a map is not settled, nor cut
+	asked   func()        // called when a target asks how to fill, if it is set
 	history history
 }
 
