@@ -51,7 +51,7 @@ costs the server. The bucket is made if it does not exist; the objects stay ther
 	f.BoolVar(&p.Prepare, "prepare", false, "put every key once first")
 	f.BoolVar(&p.Verify, "verify", false, "get: compare every byte with what put writes")
 	c.PreRun = func(*cobra.Command, []string) { p.Op = bench.Operation(op) }
-	c.AddCommand(newBenchSuite(s, g))
+	c.AddCommand(newBenchSuite(s, g), newBenchCluster(s, g))
 	return c
 }
 

@@ -47,6 +47,8 @@ type member struct {
 	dir   string
 	host  string // that others are told; "" is that on which it listens
 
+	gateway bool // it holds no objects
+
 	// guarded by fleet.mu
 	id     string // "" until it was ready once
 	pid    int    // 0: it does not run
@@ -207,8 +209,12 @@ func (f *fleet) start(m *member, alone bool) error {
 	if err := os.MkdirAll(m.mountpath(), 0o700); err != nil {
 		return err
 	}
-	args := []string{"node", "--dir", filepath.Join(m.dir, "state"), "--listen", m.listen(publicPort), "--admin", m.listen(adminPort),
-		"--mountpath", m.mountpath(), "--allow-shared-filesystem"}
+	args := []string{"node", "--dir", filepath.Join(m.dir, "state"), "--listen", m.listen(publicPort), "--admin", m.listen(adminPort)}
+	if m.gateway {
+		args = append(args, "--roles", "proxy")
+	} else {
+		args = append(args, "--mountpath", m.mountpath(), "--allow-shared-filesystem")
+	}
 	if m.host != "" {
 		args = append(args, "--advertise", m.host)
 	}
