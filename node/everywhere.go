@@ -97,14 +97,18 @@ func (l homeLists) List(ctx context.Context, to ais.NodeID, q *replica.ListHomed
 	if to == l.record.Node {
 		return receiver{l.node}.List(ctx, to, q)
 	}
-	return l.courier.List(ctx, to, q)
+	p, err := l.courier.List(ctx, to, q)
+	l.suspect(to, err)
+	return p, err
 }
 
 func (l homeLists) ListUploads(ctx context.Context, to ais.NodeID, q *replica.ListHomed) (*ais.UploadPage, error) {
 	if to == l.record.Node {
 		return receiver{l.node}.ListUploads(ctx, to, q)
 	}
-	return l.courier.ListUploads(ctx, to, q)
+	p, err := l.courier.ListUploads(ctx, to, q)
+	l.suspect(to, err)
+	return p, err
 }
 
 // doorStore is the store as the doors see it: names that this node answers for, and whatever is about others.

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"net"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -37,7 +39,18 @@ func (n *node) pass(ctx context.Context, to proxy.Home, req *fasthttp.Request, r
 	if !ok {
 		return ais.Errorf(ais.Unavailable, "the address of node %s is not known", to.Node)
 	}
-	return n.network.Do(ctx, transport.Address{Node: to.Node, Host: host}, req, resp)
+	err := n.network.Do(ctx, transport.Address{Node: to.Node, Host: host}, req, resp)
+	n.suspect(to.Node, err)
+	return err
+}
+
+// suspect reports a node that cannot be reached to the primary, which finds out for itself whether that is so. Writes
+// report the copies that they need; where there are only reads and lists nobody else does.
+func (n *node) suspect(id ais.NodeID, err error) {
+	var unreached *net.OpError
+	if errors.As(err, &unreached) && unreached.Op == "dial" {
+		n.replica.Accuse(id)
+	}
 }
 
 // readyFor is nil if this node would answer a request for a name from what it holds; without a name, for any.
