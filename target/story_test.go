@@ -330,10 +330,9 @@ func TestAbortAtNinetyPercent(t *testing.T) {
 		v := s.Newest().Version()
 		done := func() int { r, _ := c.target.Rebalance(v); return int(r.ObjRcv) }
 		s.mu.Lock()
-		asks := 0
 		s.filling = Filling{Enabled: true, Multiplier: 1, Version: v}
 		s.asked = func() {
-			if asks++; asks > moves*9/10 {
+			if done() >= moves*9/10 {
 				s.filling.Enabled, s.filling.Aborted = false, true
 			}
 		}
@@ -579,7 +578,7 @@ func TestWrongNodeSaysNoneNewer(t *testing.T) {
 		}
 		s.back(g[0])
 		s.wantNoAnswer("k0")
-		s.back(others[0])
+		s.back(others[len(others)-1]) // the last that was there alone
 		s.want("k0", "new")
 	})
 }
