@@ -24,6 +24,7 @@ const (
 	certainFor  = time.Second     // copies are whole, seen twice with this between
 	startAgain  = 8 * time.Second // after an abort, at most
 	refusalWait = 2 * time.Second
+	verbLateMax = 15 * time.Second // a change of the cluster without an answer may still come
 )
 
 // join starts a new node; it stays.
@@ -83,7 +84,7 @@ func (s *scheduler) leave(c chance) func(load, whole context.Context) {
 	return func(load, whole context.Context) {
 		defer s.giveBack(m, false)
 		id := s.fleet.idOf(m)
-		if err := s.verb(load, id, api.Decommission); err != nil {
+		if err := s.verb(load, id, api.Decommission); err != nil && !s.leaving(whole, id) {
 			s.ledger.event("%s may not leave: %v", m.name(), err)
 			s.skipped(c.nemesis)
 			return
@@ -105,6 +106,20 @@ func (s *scheduler) leave(c chance) func(load, whole context.Context) {
 		s.fleet.remove(m)
 		s.done(c.nemesis)
 	}
+}
+
+// leaving reports whether a node leaves though whoever asked for it got no answer: what was asked may take
+// effect a while later.
+func (s *scheduler) leaving(ctx context.Context, id string) bool {
+	err := s.until(ctx, verbLateMax, "it leaves", func(c *api.Cluster) error {
+		for _, n := range c.Nodes {
+			if n.ID == id && n.State != "decommission" && n.State != "out" {
+				return fmt.Errorf("it is %s", n.State)
+			}
+		}
+		return nil
+	})
+	return err == nil
 }
 
 // hasLeft has no objection if a node has left for good.

@@ -21,7 +21,7 @@ const (
 // settings of the cluster: small volumes, so that they fill and are vacuumed; short times, so that what
 // takes minutes elsewhere happens often.
 var settings = [...]struct{ key, value string }{
-	{"volume.size", "64MiB"}, {"cluster.lease", "2s"}, {"cluster.out_after", "15s"}, {"vacuum.min_age", "1s"},
+	{"volume.size", "64MiB"}, {"cluster.lease", "4s"}, {"cluster.out_after", "15s"}, {"vacuum.min_age", "1s"},
 }
 
 // form makes the cluster: the first node alone, the others join it; then the bucket.

@@ -86,7 +86,7 @@ func settled(c *api.Cluster) error {
 
 // readAll reads every key from every node, and judges all histories.
 func (r *run) readAll(ctx context.Context) {
-	members := r.fleet.members()
+	members := r.fleet.running()
 	all := r.names.every()
 	queue := make(chan *History)
 	var readers sync.WaitGroup
@@ -142,7 +142,7 @@ func (r *run) listAll(ctx context.Context) {
 	w := newWorker(r, r.Clients+1)
 	var first []Entry
 	from := -1
-	for _, m := range r.fleet.members() {
+	for _, m := range r.fleet.running() {
 		var entries []Entry
 		ok := w.walk(ctx, "", 1000, func() int { return m.index }, func(p *Page) {
 			entries = append(entries, p.Entries...)

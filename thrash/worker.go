@@ -1,6 +1,7 @@
 package thrash
 
 import (
+	"bytes"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -150,13 +151,21 @@ func (w *worker) look(ctx context.Context, h *History, k *call, a *asked, node f
 		if err != nil {
 			w.ledger.violation(&Violation{Kind: WrongBytes, Key: h.name, Message: fmt.Sprintf("%s of %s by node %d, status %d: %v", a.how, h.name, n, r.status, err), History: h.tell()})
 		} else if ok {
-			o.Value = saw
+			o.Value, o.How = saw, o.How+said(r)
 			h.add(o)
 		}
 		w.ledger.request("read", attempt+1, false)
 		return saw, ok && err == nil
 	}
 	return ID{}, false
+}
+
+// said is what an answer of 404 says, where it says more than that there is no such object.
+func said(r *reply) string {
+	if r.status != http.StatusNotFound || len(r.body) == 0 || r.code() == "NoSuchKey" || bytes.Contains(r.body, []byte(`no object`)) {
+		return ""
+	}
+	return fmt.Sprintf(" (%.200s)", bytes.Join(bytes.Fields(r.body), []byte(" ")))
 }
 
 // anyValue is some value of the key whose ETag is known.
