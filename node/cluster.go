@@ -129,10 +129,11 @@ func (n *node) leased() error {
 	return ais.Errorf(ais.Unavailable, "node %s has no lease: it cannot reach the primary, or the primary cannot reach a majority", n.record.Node)
 }
 
-// awaitLease waits for the first lease, for a while: a node without one runs, and refuses what needs it.
+// awaitLease waits for the first lease, and until the target serves its slots, for a while: a node without a lease
+// runs, and refuses what needs it.
 func (n *node) awaitLease(ctx context.Context, longest time.Duration) error {
 	end := time.Now().Add(longest)
-	for n.leased() != nil && time.Now().Before(end) {
+	for (n.leased() != nil || n.target != nil && !n.target.AllReady()) && time.Now().Before(end) {
 		if err := wait(ctx, leasePoll); err != nil {
 			return err
 		}

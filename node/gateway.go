@@ -67,6 +67,9 @@ func (n *node) readyFor(bucket, name string, write bool) error {
 		return absent()
 	}
 	if name == "" {
+		if !t.AllReady() {
+			return ais.Errorf(ais.Unavailable, "slots are being taken over")
+		}
 		return nil
 	}
 	return t.Ready(b, name, write)

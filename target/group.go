@@ -75,13 +75,13 @@ func (t *Target) stamping(o *operation) error {
 // mayWrite says why this target may not order writes of a slot now. s.mu is held, and the slot fresh.
 func (t *Target) mayWrite(s *slotState, b *ais.Bucket) error {
 	if err := t.beginning(); err != nil {
-		return err
+		return ais.Errorf(ais.StaleMap, "%w", err)
 	}
 	if home, _ := s.home(); home != t.opt.Self {
 		return ais.Errorf(ais.StaleMap, "the home of slot %d is node %s", s.slot, home)
 	}
 	if !s.ready {
-		return ais.Errorf(ais.Unavailable, "slot %d is being taken over", s.slot)
+		return ais.Errorf(ais.StaleMap, "slot %d is being taken over", s.slot) // nothing was done: it may be asked again
 	}
 	if err := t.opt.Lease(); err != nil {
 		return err

@@ -115,6 +115,16 @@ func (u *untaken) done(m *cmap.Map, slot ais.Slot) {
 	}
 }
 
+// AllReady reports whether this target serves all the slots that it is the home of.
+func (t *Target) AllReady() bool {
+	if !t.begun.Load() {
+		return false
+	}
+	t.untaken.mu.Lock()
+	defer t.untaken.mu.Unlock()
+	return t.untaken.m == t.cluster.Load() && len(t.untaken.slots) == 0
+}
+
 // unready has a slot taken over anew. s.mu is held.
 func (t *Target) unready(s *slotState) {
 	s.ready, s.looked = false, nil
@@ -184,6 +194,7 @@ func (t *Target) makeReady(c *candidate) bool {
 		return false
 	}
 	c.s.ready, c.s.since, c.s.looked = true, t.clock.Stamp(), nil
+	t.untaken.done(c.m, c.s.slot)
 	return true
 }
 
