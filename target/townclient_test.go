@@ -589,8 +589,8 @@ func (w *town) valueOfTag(tag ais.ETag) string {
 	return "what nobody wrote: " + tag.String()
 }
 
-// run does one thing after the other until done is closed.
-func (c *client) run(done <-chan struct{}) {
+// run does one thing after the other until done is closed, with rests between.
+func (c *client) run(rests time.Duration, done <-chan struct{}) {
 	for {
 		switch x := c.rng.IntN(100); {
 		case x < 45:
@@ -604,7 +604,7 @@ func (c *client) run(done <-chan struct{}) {
 		default:
 			c.upload()
 		}
-		timer := time.NewTimer(time.Duration(10+c.rng.IntN(400)) * time.Millisecond)
+		timer := time.NewTimer(10*time.Millisecond + time.Duration(c.rng.Int64N(int64(rests))))
 		select {
 		case <-timer.C:
 		case <-done:

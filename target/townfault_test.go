@@ -21,9 +21,10 @@ import (
 
 // nemesis does so many evil things to a town. Joins and leaves are the commonest.
 type nemesis struct {
-	w    *town
-	rng  *rand.Rand
-	most int // targets
+	w     *town
+	rng   *rand.Rand
+	most  int           // targets
+	rests time.Duration // between two evils, at most
 }
 
 func (x *nemesis) pick(ok func(*citizen) bool) *citizen {
@@ -61,7 +62,7 @@ func (x *nemesis) run(n int) {
 	var later sync.WaitGroup
 	defer later.Wait()
 	for range n {
-		x.rest(50*time.Millisecond, 3*time.Second)
+		x.rest(50*time.Millisecond, x.rests)
 		switch k := x.rng.IntN(100); {
 		case k < 20 && x.members() < x.most:
 			x.w.join()
@@ -310,10 +311,14 @@ func runTown(t *testing.T, seed uint64) {
 		w.settled()
 		var clients, evil sync.WaitGroup
 		done := make(chan struct{})
-		for i := range 3 {
-			clients.Go(func() { w.client(i, seed).run(done) })
+		x := &nemesis{w: w, rng: rand.New(rand.NewPCG(seed, 5)), most: 5, rests: 3 * time.Second}
+		if seed%5 == 0 { // there is time to purge tombstones
+			x.rests = 2 * purgeEvery
 		}
-		evil.Go(func() { (&nemesis{w: w, rng: rand.New(rand.NewPCG(seed, 5)), most: 5}).run(14) })
+		for i := range 3 {
+			clients.Go(func() { w.client(i, seed).run(x.rests/8, done) })
+		}
+		evil.Go(func() { x.run(14) })
 		evil.Wait()
 		close(done)
 		clients.Wait()
