@@ -112,10 +112,12 @@ func mountQuestions(m *transport.Mux, r Receiver) {
 	lists.Roles = ais.RoleTarget | ais.RoleProxy // one of them is enough: gateways merge lists
 	mount(m, RouteSeal, targets, replica.DecodeSeal, r.Seal, (*replica.Sealed).AppendTo)
 	mount(m, RouteLook, targets, replica.DecodeLook, r.Look, (*replica.Held).AppendTo)
-	mount(m, RouteScan, heavy, replica.DecodeScan, r.Scan, (*replica.Scanned).AppendTo)
+	told := heavy
+	told.Roles = lists.Roles // an audit is made by whichever node is asked for it
+	mount(m, RouteScan, told, replica.DecodeScan, r.Scan, (*replica.Scanned).AppendTo)
 	mount(m, RouteFetch, heavy, replica.DecodeFetch, r.Fetch, (*replica.Fetched).AppendTo)
 	mount(m, RouteFetchExtent, heavy, replica.DecodeFetchExtent, r.FetchExtent, (*replica.FetchedExtent).AppendTo)
-	mount(m, RouteStates, heavy, replica.DecodeStates, r.States, (*replica.Stated).AppendTo)
+	mount(m, RouteStates, told, replica.DecodeStates, r.States, (*replica.Stated).AppendTo)
 	mount(m, RouteListRaw, lists, replica.DecodeListRaw, r.ListRaw, (*replica.RawList).AppendTo)
 	mount(m, RouteList, lists, replica.DecodeListHomed, r.List,
 		func(p *ais.ListPage, b []byte) []byte { return replica.AppendListPage(b, p) })
