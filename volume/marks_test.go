@@ -93,6 +93,9 @@ func TestMarksSurvive(t *testing.T) {
 	}
 }
 
+// firstLife is the beginning of the maps of generation 1, as marks count them: that of the clocks of the tests.
+const firstLife = ais.MapVersion(1 << versionBits)
+
 // Damage to a volume takes the marks of the slots that had records there, as far as its footer says so, else of
 // all, and once: a mark that is set after it was found holds.
 func TestMarksDieWithDamage(t *testing.T) {
@@ -120,7 +123,7 @@ func TestMarksDieWithDamage(t *testing.T) {
 		c.mark(3, 0, hit, spared)
 		c.must(c.stop(true))
 		d.hurt(c, f, p)
-		c.mapped = 3
+		c.mapped = firstLife + 3
 		c.reopen(false)
 		if d.read {
 			c.wantMark(d.name+", unseen", hit, Mark{3, 0}, true)
@@ -134,7 +137,7 @@ func TestMarksDieWithDamage(t *testing.T) {
 		} else {
 			c.wantMark(d.name, spared, Mark{3, 0}, true)
 		}
-		c.wantSince(d.name, hit, 4)
+		c.wantSince(d.name, hit, firstLife+4)
 		c.mark(4, 0, hit, spared)
 		c.must(c.s.writeLosses())
 		for _, rebuild := range []bool{false, true, false} {
@@ -143,7 +146,7 @@ func TestMarksDieWithDamage(t *testing.T) {
 			c.reopen(rebuild)
 			c.wantMark(when, hit, Mark{4, 0}, true)
 			c.wantMark(when, spared, Mark{4, 0}, true)
-			c.wantSince(when, hit, 4)
+			c.wantSince(when, hit, firstLife+4)
 			c.must(c.s.writeLosses())
 		}
 	}
@@ -169,7 +172,7 @@ func TestMarksDieWithPoison(t *testing.T) {
 	for _, when := range []string{"at once", "after a restart"} {
 		c.wantMark(when, good, Mark{3, 0}, true)
 		c.wantMark(when, bad, Mark{}, false)
-		c.wantSince(when, bad, 2)
+		c.wantSince(when, bad, firstLife+2)
 		c.must(c.s.writeLosses())
 		c.again(true, false)
 	}
