@@ -114,7 +114,10 @@ func (g *Gateway) API(ctx *fasthttp.RequestCtx) { g.serve(ctx, doorAPI) }
 func (g *Gateway) serve(ctx *fasthttp.RequestCtx, d door) {
 	if home, ok := g.config.Places.Sole(); ok && home.Node == g.config.Self && g.config.Ready("", "", true) == nil {
 		g.local(ctx, d)
-		return
+		if !unserved(ctx) || !front.RequestBody(ctx).Rewind() {
+			return
+		}
+		front.Again(ctx) // it was ready for what there was before
 	}
 	subject := g.subjectOf(ctx, d)
 	if !subject.named() {
