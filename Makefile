@@ -15,6 +15,8 @@ packages = $(shell go list ./... | grep -v /integration$$)
 FUZZTIME ?= 10m
 # SEEDS is how many simulated clusters `make sim` runs, or a range such as 5001-9000.
 SEEDS ?= 2000
+# TOWNS are the seeds that `make towns` runs.
+TOWNS ?= 1-500
 # SEED, DURATION, NODES, CLIENTS, NEMESES are those of `make thrash`.
 SEED ?= 1
 DURATION ?= 2h
@@ -67,6 +69,14 @@ crash: ## the decisive test, long: crash the engine at more than 10,000 points
 .PHONY: sim
 sim: ## simulate SEEDS (2,000) clusters under faults; a failing seed is replayed by 'ais sim --seed N'
 	AIS_SIM_SEEDS=$(SEEDS) go test -timeout 12h -count=1 ./sim
+
+.PHONY: towns
+towns: ## targets on crashing disks, under faults, held to the rules of objects, for TOWNS (1-500)
+	AIS_TOWN_SEEDS=$(TOWNS) go test -count=1 -timeout 2h -run '^TestTown$$' ./target
+
+.PHONY: mutants
+mutants: ## take the rules of replication out of the code, one at a time: a test must notice each
+	AIS_MUTANTS=all go test -count=1 -timeout 2h -v ./internal/mutants
 
 .PHONY: cluster
 cluster: build ## real clusters: kills, partitions, forged joins, rolling restarts

@@ -60,5 +60,6 @@ var Floors = []Package{
 	{Path: "sim", Floor: 7, Says: "A whole cluster in one goroutine under simulated faults, held to its rules."},
 	{Path: "thrash", Floor: 7, Says: "A real cluster under load with faults, every answer held to what was written."},
 	{Path: "integration", Floor: 7, Says: "Real processes, real ports, real clients."},
+	{Path: "internal/mutants", Floor: 7, Says: "Takes rules out of the code to see that a test notices."},
 	{Path: "internal/tidy", Floor: 7, Says: "The house rules as a test."},
 }
