@@ -187,7 +187,7 @@ func (m *measuring) change(ctx context.Context, do func() error, gone func(*api.
 		return nil, err
 	}
 	primary := m.fleet.members()[0]
-	passed := passedThrough(m.fleet.pidOf(primary))
+	passed, spent := passedThrough(m.fleet.pidOf(primary)), worked(m.fleet.members(), m.fleet.pidOf)
 	began := time.Now()
 	if err := do(); err != nil {
 		return nil, err
@@ -204,6 +204,7 @@ func (m *measuring) change(ctx context.Context, do func() error, gone func(*api.
 	})
 	move.Seconds = time.Since(began).Seconds()
 	move.Primary = passedThrough(m.fleet.pidOf(primary)) - passed
+	move.CPU = float64((worked(m.fleet.members(), m.fleet.pidOf) - spent).Microseconds()) // moved makes it one object's
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,8 @@ type Move struct {
 	Ideal   float64          `json:"ideal"`    // copies
 	New     int64            `json:"received"` // of Objects, by the newcomer
 	Rate    float64          `json:"objects_per_second"`
-	Primary int64            `json:"primary_bytes"` // that the primary has read and written meanwhile, on disk and network
+	CPU     float64          `json:"cpu_us_per_object"` // of all nodes, from the beginning until settled, clients' part included
+	Primary int64            `json:"primary_bytes"`     // that the primary has read and written meanwhile, on disk and network
 	Targets map[string]*Part `json:"targets"`
 	Served  *Served          `json:"served,omitempty"` // the light load beside it
 
@@ -112,6 +113,9 @@ func (v *Move) rate(newcomer string, ideal float64) {
 	if p := v.Targets[newcomer]; p != nil {
 		v.New = p.Received
 	}
+	if v.Objects > 0 {
+		v.CPU /= float64(v.Objects)
+	}
 	if v.Moving = v.last.Sub(v.first).Seconds(); v.Moving > 0 {
 		v.Rate = float64(v.Objects) / v.Moving
 	}
@@ -157,7 +161,7 @@ func (v *Move) rows(row func(what, format string, args ...any), what string) {
 	if v.New > 0 {
 		row(what+": of these to the newcomer, among the others", "%d, %d", v.New, v.Objects-v.New)
 	}
-	row(what+": moved", "%.0f objects/s (%.2f s)", v.Rate, v.Moving)
+	row(what+": moved", "%.0f objects/s (%.2f s), %.0f µs of CPU of all nodes each", v.Rate, v.Moving, v.CPU)
 	row(what+": until settled", "%.2f s (%.2f s of it until the change was made)", v.Seconds, v.Made)
 	row(what+": bytes in and out of the primary, on disk and network", "%.2f MB", float64(v.Primary)/1e6)
 	v.Served.rows(row, "GET during "+what)
@@ -229,6 +233,23 @@ func (m *measuring) homeOf(ctx context.Context, key int) (string, error) {
 		return "", fmt.Errorf("put %s at a gateway: %s instead of a redirect", u.Path, class(r, err))
 	}
 	return to.Host, nil
+}
+
+// tick is the unit in which the kernel tells the CPU time of processes to user space, on every architecture.
+const tick = 10 * time.Millisecond
+
+// worked is how much CPU time processes have taken so far.
+func worked(all []*member, pidOf func(*member) int) (d time.Duration) {
+	for _, n := range all {
+		b, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pidOf(n)), "stat"))
+		_, rest, _ := strings.Cut(string(b), ") ") // the name before may hold anything
+		if fields := strings.Fields(rest); len(fields) > 12 {
+			user, _ := strconv.ParseInt(fields[11], 10, 64)
+			system, _ := strconv.ParseInt(fields[12], 10, 64)
+			d += time.Duration(user+system) * tick
+		}
+	}
+	return d
 }
 
 // passedThrough is how many bytes a process has read and written so far, from and to files and sockets.

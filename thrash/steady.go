@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -155,13 +156,13 @@ func (m *measuring) put(ctx context.Context, node, key int) error {
 	if err == nil && r.status == 200 {
 		return nil
 	}
-	return fmt.Errorf("put %s through node %d: %s", m.path(key), node, class(r, err))
+	return failedBy("put", m.path(key), node, r, err)
 }
 
 func (m *measuring) get(ctx context.Context, node, key int) error {
 	r, err := m.client.do(ctx, node, &call{method: "GET", path: m.path(key)})
 	if err != nil || r.status != 200 {
-		return fmt.Errorf("get %s through node %d: %s", m.path(key), node, class(r, err))
+		return failedBy("get", m.path(key), node, r, err)
 	}
 	if !bytes.Equal(r.body, m.body(key)) {
 		return fmt.Errorf("get %s through node %d: other bytes", m.path(key), node)
@@ -199,4 +200,14 @@ func (m *measuring) store(ctx context.Context) error {
 		return err
 	}
 	return ctx.Err()
+}
+
+// failedBy is the error of a request, with what the node said.
+func failedBy(what, path string, node int, r *reply, err error) error {
+	said := ""
+	if err == nil {
+		_, said, _ = strings.Cut(string(r.body[:min(len(r.body), 1024)]), "<Message>")
+		said, _, _ = strings.Cut(said, "</Message>")
+	}
+	return fmt.Errorf("%s %s through node %d: %s %s", what, path, node, class(r, err), said)
 }
