@@ -146,9 +146,15 @@ const leasePoll = 2 * time.Millisecond
 // leaveMax is how long a node that ends waits for the others to know.
 const leaveMax = 2 * time.Second
 
-// leave waits for the end, and says goodbye.
+// drainMax is how long a node that ends waits for what it serves for other nodes.
+const drainMax = 2 * time.Second
+
+// leave waits for the end, ends what it serves for other nodes, and says goodbye.
 func (n *node) leave(ctx context.Context) error {
 	<-ctx.Done()
+	last, done := context.WithTimeout(context.WithoutCancel(ctx), drainMax)
+	n.passed.drain(last)
+	done()
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveMax)
 	defer cancel()
 	if err := n.replica.Leave(bye); err != nil {

@@ -81,6 +81,11 @@ func (n *node) servePassed(ctx *fasthttp.RequestCtx, from transport.Peer) {
 		proxy.NotReady(ctx) // it may know more, or be ready, the next time
 		return
 	}
+	if !n.passed.enter() {
+		proxy.NotReady(ctx) // it ends: others take over
+		return
+	}
+	defer n.passed.leave()
 	n.gateway.Receive(ctx)
 }
 

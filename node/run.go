@@ -128,6 +128,7 @@ type node struct {
 	authority ed25519.PublicKey // of the cluster's authority
 	joins     func() (*join.Server, error)
 	gateway   *proxy.Gateway
+	passed    passed
 	courier   *courier.Courier // to the other targets
 
 	everywhere *everywhere.Store
