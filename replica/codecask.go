@@ -137,14 +137,14 @@ func DecodeHeld(b []byte) (*Held, error) {
 func (s *Scan) AppendTo(b []byte) []byte {
 	b = appendU64(append(b, codecVersion), uint64(s.Map))
 	b = append(appendU16(b, uint16(s.Slot)), s.Copies)
-	return appendU64(append(b, s.After[:]...), uint64(s.Limit))
+	return appendU64(appendU64(append(b, s.After[:]...), uint64(s.Limit)), uint64(s.Bytes))
 }
 
 // DecodeScan reads what Scan.AppendTo gives.
 func DecodeScan(b []byte) (*Scan, error) {
 	d := decode(b)
 	s := &Scan{
-		Map: ais.MapVersion(d.u64()), Slot: ais.Slot(d.u16()), Copies: d.u8(), After: d.id16(), Limit: int(d.u64()),
+		Map: ais.MapVersion(d.u64()), Slot: ais.Slot(d.u16()), Copies: d.u8(), After: d.id16(), Limit: int(d.u64()), Bytes: int(d.u64()),
 	}
 	if err := d.end("scan"); err != nil {
 		return nil, err
@@ -154,13 +154,21 @@ func DecodeScan(b []byte) (*Scan, error) {
 
 // AppendTo appends the bytes of s.
 func (s *Scanned) AppendTo(b []byte) []byte {
-	return append(appendItems(s.Word.appendTo(append(b, codecVersion)), s.Items), bit(s.More, 1))
+	size := 0
+	for _, of := range s.Records {
+		for _, r := range of {
+			size += len(r)
+		}
+	}
+	const others = 512 // a word and some items, mostly
+	b = slices.Grow(b, size+others)
+	return appendRecordLists(append(appendItems(s.Word.appendTo(append(b, codecVersion)), s.Items), bit(s.More, 1)), s.Records)
 }
 
-// DecodeScanned reads what Scanned.AppendTo gives.
+// DecodeScanned reads what Scanned.AppendTo gives; the records alias b.
 func DecodeScanned(b []byte) (*Scanned, error) {
 	d := decode(b)
-	s := &Scanned{Word: d.word(), Items: d.items(), More: d.bool()}
+	s := &Scanned{Word: d.word(), Items: d.items(), More: d.bool(), Records: list(d, 4, d.records)}
 	if err := d.end("scanned"); err != nil {
 		return nil, err
 	}
@@ -185,8 +193,12 @@ func DecodeFetch(b []byte) (*Fetch, error) {
 
 // AppendTo appends the bytes of f.
 func (f *Fetched) AppendTo(b []byte) []byte {
-	b = appendCount(append(slices.Grow(b, f.Size()), codecVersion), len(f.Records))
-	for _, of := range f.Records {
+	return appendRecordLists(append(slices.Grow(b, f.Size()), codecVersion), f.Records)
+}
+
+func appendRecordLists(b []byte, all [][]Record) []byte {
+	b = appendCount(b, len(all))
+	for _, of := range all {
 		b = appendRecords(b, of)
 	}
 	return b

@@ -95,12 +95,12 @@ func drawHeld(t *rapid.T) *Held { return &Held{Word: drawWord(t), Items: drawLis
 
 func drawScan(t *rapid.T) *Scan {
 	return &Scan{
-		Map: number[ais.MapVersion](t), Slot: number[ais.Slot](t), Copies: number[uint8](t), After: id16(t), Limit: number[int](t),
+		Map: number[ais.MapVersion](t), Slot: number[ais.Slot](t), Copies: number[uint8](t), After: id16(t), Limit: number[int](t), Bytes: number[int](t),
 	}
 }
 
 func drawScanned(t *rapid.T) *Scanned {
-	return &Scanned{Word: drawWord(t), Items: drawList(t, drawItem), More: toss(t)}
+	return &Scanned{Word: drawWord(t), Items: drawList(t, drawItem), More: toss(t), Records: drawList(t, drawRecords)}
 }
 
 func drawFetch(t *rapid.T) *Fetch {

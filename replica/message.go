@@ -113,6 +113,7 @@ type Scan struct {
 	Copies uint8
 	After  ais.Stamp // entries stamped later
 	Limit  int       // items; at most ScanMax
+	Bytes  int       // of records that come with the first items; 0: none
 }
 
 // ScanMax bounds the items of a page.
@@ -123,6 +124,8 @@ type Scanned struct {
 	Word  Word
 	Items []Item
 	More  bool
+	// Records are those of the first items, as Fetch would give them: as many as were asked for, and have room.
+	Records [][]Record
 }
 
 // Fetch asks for the records of items, with what of their payload lies in them.

@@ -12,6 +12,7 @@ import (
 const (
 	fetchBytes = 3 << 20 // of records; one is fetched however large it is
 	fetchItems = 512
+	scanBytes  = 1 << 20 // of records that come with the answer to a scan: all of a small slot
 )
 
 // gain is what was fetched.

@@ -280,31 +280,42 @@ func (t *Target) Scan(ctx context.Context, _ ais.NodeID, q *replica.Scan) (*repl
 	}
 	after.Stable = before.Stable
 	out.Word = after
+	if q.Bytes > 0 {
+		out.Records, _ = t.give(ctx, q.Slot, out.Items, min(q.Bytes, scanBytes)) // why one cannot be read Fetch will tell
+	}
 	return out, nil
 }
 
 // Fetch gives records.
 func (t *Target) Fetch(ctx context.Context, _ ais.NodeID, q *replica.Fetch) (*replica.Fetched, error) {
-	out := &replica.Fetched{}
+	records, err := t.give(ctx, q.Slot, q.Items, q.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	return &replica.Fetched{Records: records}, nil
+}
+
+// give reads the records of the first items, as many as have room: at least one. With an error it gives those before.
+func (t *Target) give(ctx context.Context, slot ais.Slot, items []replica.Item, most int) (all [][]replica.Record, err error) {
 	size := 0
-	mounts := t.mountsOf(q.Slot)
-	for i := range q.Items {
-		if i > 0 && size >= q.Bytes {
+	mounts := t.mountsOf(slot)
+	for i := range items {
+		if i > 0 && size >= most {
 			break
 		}
-		_, records, err := t.readRecords(ctx, mounts, &q.Items[i])
+		_, records, err := t.readRecords(ctx, mounts, &items[i])
 		if err != nil {
-			return nil, err
+			return all, err
 		}
 		for _, r := range records {
 			size += len(r)
 		}
-		out.Records = append(out.Records, records)
-		if k := q.Items[i].Kind; len(records) > 0 && (k == replica.ItemEntry || k == replica.ItemPart) {
-			t.fills.sent(1, q.Items[i].Size)
+		all = append(all, records)
+		if k := items[i].Kind; len(records) > 0 && (k == replica.ItemEntry || k == replica.ItemPart) {
+			t.fills.sent(1, items[i].Size)
 		}
 	}
-	return out, nil
+	return all, nil
 }
 
 // FetchExtent gives an extent.

@@ -59,7 +59,14 @@ func (f *slotFill) begin() error {
 func (f *slotFill) scan(ctx context.Context, from ais.NodeID) error {
 	after := f.after
 	for page := 0; ; page++ {
-		reply, err := f.t.opt.Peers.Scan(ctx, from, &replica.Scan{Map: f.m.Version(), Slot: f.s.slot, Copies: uint8(f.class), After: after, Limit: replica.ScanMax})
+		q := &replica.Scan{Map: f.m.Version(), Slot: f.s.slot, Copies: uint8(f.class), After: after, Limit: replica.ScanMax}
+		if len(f.have) == 0 { // whatever is there is lacking here
+			if err := f.t.pace(ctx); err != nil {
+				return err
+			}
+			q.Bytes = scanBytes
+		}
+		reply, err := f.t.opt.Peers.Scan(ctx, from, q)
 		if err != nil {
 			return err
 		}
@@ -85,7 +92,16 @@ func (f *slotFill) scan(ctx context.Context, from ais.NodeID) error {
 			}
 		}
 		began := time.Now()
-		g, err := f.t.pull(ctx, from, f.s.slot, lack, f.mounts, true)
+		given := min(len(reply.Records), len(lack))
+		if q.Bytes == 0 {
+			given = 0
+		}
+		g, err := f.t.take(ctx, from, f.s.slot, lack[:given], reply.Records[:given], f.mounts, true)
+		if err == nil {
+			var more gain
+			more, err = f.t.pull(ctx, from, f.s.slot, lack[given:], f.mounts, true)
+			g.objects, g.bytes = g.objects+more.objects, g.bytes+more.bytes
+		}
 		f.t.fills.received(g, time.Since(began))
 		if err != nil {
 			return err
