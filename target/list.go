@@ -22,6 +22,7 @@ type homed struct {
 	on    []*ais.SlotSet // by mountpath: those that are read from there
 	mu    sync.Mutex
 	lacks map[int]*ais.SlotSet // by count of copies: those that are not whole here
+	said  map[int][]rawReply   // by count of copies: with these words of others they can be listed
 }
 
 // homes gives the slots of which this target answers lists, or an error if it may not answer for one of them.
@@ -34,7 +35,7 @@ func (t *Target) homes(version ais.MapVersion) (*homed, error) {
 	if h := t.homedNow.Load(); h != nil && h.m == m && h.marks == marks && h.ready {
 		return h, nil
 	}
-	h := &homed{m: m, marks: marks, ready: true, lacks: map[int]*ais.SlotSet{}}
+	h := &homed{m: m, marks: marks, ready: true, lacks: map[int]*ais.SlotSet{}, said: map[int][]rawReply{}}
 	for range t.mounts {
 		h.on = append(h.on, &ais.SlotSet{})
 	}
@@ -115,7 +116,7 @@ func (t *Target) list(ctx context.Context, version ais.MapVersion, r *ais.ListRe
 		inside = r.After
 	}
 	if lacks := h.lacking(t, t.opt.Copies(r.Bucket.ID)); lacks.Count() > 0 {
-		if elsewhere, err = t.bringNames(ctx, h, lacks, r.Bucket, &replica.ListRaw{Prefix: r.Prefix, After: r.After, Versions: r.Versions, Limit: r.Limit}, r, inside, &bound); err != nil {
+		if elsewhere, err = t.bringNames(ctx, h, lacks, r.Bucket, &replica.ListRaw{Prefix: r.Prefix, After: behind(r.After, r.Prefix, r.Delimiter), Versions: r.Versions, Limit: r.Limit}, r, inside, &bound); err != nil {
 			return nil, err
 		}
 	}
@@ -155,6 +156,15 @@ func (t *Target) list(ctx context.Context, version ais.MapVersion, r *ais.ListRe
 	page := merge.Pages(pages, r.Limit)
 	bound.cut(page)
 	return page, t.current(h)
+}
+
+// behind is the name behind which a list goes on: behind all that lies under a common prefix that ended the page before.
+func behind(after, prefix, delimiter string) string {
+	rest, under := strings.CutPrefix(after, prefix)
+	if i := strings.Index(rest, delimiter); under && delimiter != "" && i >= 0 && i+len(delimiter) == len(rest) {
+		return after + "\xff" // no name has this byte
+	}
+	return after
 }
 
 // listBound is the name up to which all sources have spoken.
@@ -250,46 +260,38 @@ func sideBySide[T any](ctx context.Context, n int, list []T, fn func(context.Con
 	return context.Cause(ctx)
 }
 
-// rawNames are the names that others hold in slots, up to a bound. It is conclusive, or an error: every group of
-// every slot has had a witness.
-func (t *Target) rawNames(ctx context.Context, h *homed, lacks *ais.SlotSet, q *replica.ListRaw, bound *listBound) ([]string, error) {
-	type reply struct {
-		from ais.NodeID
-		list *replica.RawList
-	}
-	var peers []ais.NodeID
-	for _, n := range h.m.Targets() {
-		if n.ID != t.opt.Self {
-			peers = append(peers, n.ID)
+// rawReply is what another target has told of names.
+type rawReply struct {
+	from ais.NodeID
+	list *replica.RawList
+}
+
+// sameWords reports whether the same targets have said the same of what they may speak for.
+func sameWords(a, b []rawReply) bool {
+	return slices.EqualFunc(a, b, func(a, b rawReply) bool {
+		if a.list == nil || b.list == nil {
+			return a.list == b.list
 		}
-	}
-	replies := make([]reply, len(peers))
-	var last error
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for i, id := range peers {
-		wg.Go(func() {
-			call, cancel := context.WithTimeout(ctx, lookPatience)
-			defer cancel()
-			list, err := t.opt.Peers.ListRaw(call, id, q)
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err != nil:
-				last = err
-			case list.Map != h.m.Version():
-				last = ais.Errorf(ais.StaleMap, "node %s goes by map %d", id, list.Map)
-			default:
-				replies[i] = reply{id, list}
-			}
+		return a.from == b.from && *a.list.Whole == *b.list.Whole && slices.EqualFunc(a.list.Words, b.list.Words, func(x, y replica.SlotWord) bool {
+			return x.Slot == y.Slot && x.Word.Cut == y.Word.Cut && slices.Equal(x.Word.Groups, y.Word.Groups)
 		})
+	})
+}
+
+// listable is nil if every group of every slot that is not whole here has had a witness. What was found once holds as
+// long as the others say the same.
+func (t *Target) listable(h *homed, lacks *ais.SlotSet, copies int, replies []rawReply, last error) error {
+	h.mu.Lock()
+	said := h.said[copies]
+	h.mu.Unlock()
+	if said != nil && sameWords(said, replies) {
+		return nil
 	}
-	wg.Wait()
 	for slot := range lacks.All() {
 		s := t.slots.at(slot)
 		s.mu.Lock()
 		t.refresh(s)
-		st := s.tenure(t.opt.Copies(q.Bucket)).st
+		st := s.tenure(copies).st
 		s.mu.Unlock()
 		inquiry := replica.NewInquiry(st)
 		inquiry.Answer(t.opt.Self, t.ownWords(st, t.locals(st.Map, slot, st.Copies)))
@@ -314,8 +316,54 @@ func (t *Target) rawNames(ctx context.Context, h *homed, lacks *ais.SlotSet, q *
 			if last == nil {
 				last = ais.Errorf(ais.Unavailable, "nobody knows all of it")
 			}
-			return nil, ais.Errorf(ais.Unavailable, "slot %d cannot be listed: %w", slot, last)
+			return ais.Errorf(ais.Unavailable, "slot %d cannot be listed: %w", slot, last)
 		}
+	}
+	kept := make([]rawReply, len(replies)) // of the words alone
+	for i, r := range replies {
+		if kept[i].from = r.from; r.list != nil {
+			kept[i].list = &replica.RawList{Map: r.list.Map, Whole: r.list.Whole, Words: r.list.Words}
+		}
+	}
+	h.mu.Lock()
+	h.said[copies] = kept
+	h.mu.Unlock()
+	return nil
+}
+
+// rawNames are the names that others hold in slots, up to a bound. It is conclusive, or an error: every group of
+// every slot has had a witness.
+func (t *Target) rawNames(ctx context.Context, h *homed, lacks *ais.SlotSet, q *replica.ListRaw, bound *listBound) ([]string, error) {
+	var peers []ais.NodeID
+	for _, n := range h.m.Targets() {
+		if n.ID != t.opt.Self {
+			peers = append(peers, n.ID)
+		}
+	}
+	replies := make([]rawReply, len(peers))
+	var last error
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i, id := range peers {
+		wg.Go(func() {
+			call, cancel := context.WithTimeout(ctx, lookPatience)
+			defer cancel()
+			list, err := t.opt.Peers.ListRaw(call, id, q)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err != nil:
+				last = err
+			case list.Map != h.m.Version():
+				last = ais.Errorf(ais.StaleMap, "node %s goes by map %d", id, list.Map)
+			default:
+				replies[i] = rawReply{id, list}
+			}
+		})
+	}
+	wg.Wait()
+	if err := t.listable(h, lacks, t.opt.Copies(q.Bucket), replies, last); err != nil {
+		return nil, err
 	}
 	var names []string
 	for _, r := range replies {
@@ -337,28 +385,63 @@ func (t *Target) rawNames(ctx context.Context, h *homed, lacks *ais.SlotSet, q *
 	return names, nil
 }
 
+// spoken is what the copies here may speak for, of slots that were asked for under one map. It is found out once:
+// each page of a list asks for it.
+type spoken struct {
+	m      *cmap.Map
+	marks  uint64
+	copies int
+
+	mu    sync.Mutex
+	known ais.SlotSet
+	whole ais.SlotSet // witnesses of every group
+	words map[ais.Slot]replica.Word
+}
+
+func (t *Target) speaksFor(m *cmap.Map, copies int) *spoken {
+	marks := t.marks.Load()
+	if k := t.spokenNow.Load(); k != nil && k.m == m && k.marks == marks && k.copies == copies {
+		return k
+	}
+	k := &spoken{m: m, marks: marks, copies: copies, words: map[ais.Slot]replica.Word{}}
+	t.spokenNow.Store(k)
+	return k
+}
+
+// of adds those of some slots of which the copy is a witness of every group to whole, and gives the words of those of
+// which it is a witness of some, by slot.
+func (k *spoken) of(t *Target, slots, whole *ais.SlotSet) (words []replica.SlotWord) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for slot := range slots.All() {
+		if !k.known.Has(slot) {
+			k.known.Add(slot)
+			w, _ := t.word(slot, k.copies)
+			switch {
+			case !slices.Contains(w.Groups, false):
+				k.whole.Add(slot)
+			case slices.Contains(w.Groups, true):
+				w.Pending = nil
+				k.words[slot] = w
+			}
+		}
+		if k.whole.Has(slot) {
+			whole.Add(slot)
+		} else if w, ok := k.words[slot]; ok {
+			words = append(words, replica.SlotWord{Slot: slot, Word: w})
+		}
+	}
+	return words
+}
+
 // ListRaw tells all that is held of a bucket in some slots.
 func (t *Target) ListRaw(ctx context.Context, _ ais.NodeID, q *replica.ListRaw) (*replica.RawList, error) {
 	if err := t.awaitMap(ctx, q.Map); err != nil {
 		return nil, err
 	}
-	copies := t.opt.Copies(q.Bucket)
 	m := t.cluster.Load()
 	out := &replica.RawList{Map: m.Version(), Whole: &ais.SlotSet{}}
-	for slot := range q.Slots.All() {
-		s := t.slots.at(slot)
-		s.mu.Lock()
-		t.refresh(s)
-		whole := t.whole(s, copies) && t.index(s) < copies
-		s.mu.Unlock()
-		if whole {
-			out.Whole.Add(slot)
-			continue
-		}
-		if w, _ := t.word(slot, copies); slices.Contains(w.Groups, true) {
-			out.Words = append(out.Words, replica.SlotWord{Slot: slot, Word: w})
-		}
-	}
+	out.Words = t.speaksFor(m, t.opt.Copies(q.Bucket)).of(t, q.Slots, out.Whole)
 	bound := listBound{}
 	for _, mount := range t.mounts {
 		st := mount.store.Load()
@@ -448,7 +531,7 @@ func (t *Target) listUploads(ctx context.Context, version ais.MapVersion, r *ais
 	}
 	bound := listBound{}
 	if lacks := h.lacking(t, t.opt.Copies(r.Bucket.ID)); lacks.Count() > 0 {
-		if _, err := t.bringNames(ctx, h, lacks, r.Bucket, &replica.ListRaw{Prefix: r.Prefix, After: r.AfterName, Uploads: true, Limit: r.Limit}, nil, r.AfterName, &bound); err != nil {
+		if _, err := t.bringNames(ctx, h, lacks, r.Bucket, &replica.ListRaw{Prefix: r.Prefix, After: behind(r.AfterName, r.Prefix, r.Delimiter), Uploads: true, Limit: r.Limit}, nil, r.AfterName, &bound); err != nil {
 			return nil, err
 		}
 	}

@@ -76,12 +76,13 @@ type Target struct {
 	classesKnown atomic.Int64  // the most copies of a bucket when this target looked last
 	news         news          // a newer map, or whatever somebody may wait for
 
-	seal     sealing
-	untaken  untaken
-	fills    filling
-	stuck    chan *write // writes whose clients do not wait any more
-	steady   stables
-	homedNow atomic.Pointer[homed]
+	seal      sealing
+	untaken   untaken
+	fills     filling
+	stuck     chan *write // writes whose clients do not wait any more
+	steady    stables
+	homedNow  atomic.Pointer[homed]
+	spokenNow atomic.Pointer[spoken]
 }
 
 // mount is one mountpath with its store. The store is nil while it is being opened anew, and where
