@@ -27,7 +27,7 @@ var weights = [...]struct {
 	weight int
 }{
 	{nemesisKill, 6}, {nemesisStop, 4}, {nemesisPartition, 4}, {nemesisSlow, 2}, {nemesisLossy, 2}, {nemesisFull, 2},
-	{nemesisJoin, 2}, {nemesisLeave, 2}, {nemesisLose, 2}, {nemesisAbort, 3}, {nemesisPrimary, 1},
+	{nemesisJoin, 2}, {nemesisLeave, 2}, {nemesisLose, 1}, {nemesisAbort, 3}, {nemesisPrimary, 1},
 }
 
 // Nemeses are the names of all faults.
