@@ -58,7 +58,8 @@ type Limits struct {
 	Retry  time.Duration // the first pause between two attempts; it doubles up to Longer
 	Longer time.Duration
 	Answer time.Duration // without a byte of the body or a reply of the home; longer: 503
-	// AskBytes is the length of body from which on the home is asked before the body is sent.
+	// AskBytes is the length of body from which on the home is asked before the body is sent: what is longer than
+	// KeepBytes could not be sent again.
 	AskBytes int64
 	// Patience is how long a home may be silent before a copy is asked too, and a copy before the next one.
 	Patience time.Duration
@@ -72,7 +73,7 @@ type Limits struct {
 // DefaultLimits are what a node runs with.
 func DefaultLimits() Limits {
 	return Limits{Hold: 10 * time.Second, Held: 1024, Retry: 50 * time.Millisecond, Longer: 200 * time.Millisecond,
-		Answer: 2 * time.Minute, AskBytes: 1 << 20, Patience: 250 * time.Millisecond, Doubt: time.Second,
+		Answer: 2 * time.Minute, AskBytes: 128 << 10, Patience: 250 * time.Millisecond, Doubt: time.Second,
 		KeepBytes: 128 << 10, Kept: 256}
 }
 
