@@ -160,7 +160,7 @@ func (t *Target) fillAll(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet)
 		}
 	})
 	t.fills.begin(cmp.Or(t.opt.Filling().Version, m.Version()), lacking.Count(), t.opt.Now())
-	marks := &marking{t: t, m: m}
+	marks := newMarking(t, m, lacking)
 	defer marks.flush(ctx)
 	rest := t.compare(ctx, m, lacking, marks)
 	marks.flush(ctx)
@@ -176,7 +176,9 @@ func (t *Target) fillAll(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet)
 			}
 			return nil // the others go on
 		}
-		marks.add(ctx, slot)
+		if since, ok := t.alike(ctx, m, []ais.Slot{slot})[slot]; ok {
+			marks.add(ctx, slot, since)
+		}
 		return nil
 	})
 }
@@ -186,9 +188,10 @@ func (t *Target) fillAll(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet)
 func (t *Target) compare(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet, marks *marking) (rest []ais.Slot) {
 	classes := t.classes()
 	byNode := map[ais.NodeID]*ais.SlotSet{}
+	var same []ais.Slot
 	for slot := range lacking.All() {
 		if t.trivial(m) && t.untouched(m, slot, classes) || t.knowsAll(m, slot, classes) {
-			marks.add(ctx, slot)
+			same = append(same, slot)
 			continue
 		}
 		st := replica.Stand(m, slot, t.copiesMost())
@@ -208,10 +211,10 @@ func (t *Target) compare(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet,
 		}
 	}
 	for id, slots := range byNode {
-		same := t.compareWith(ctx, m, id, slots)
+		equal := t.compareWith(ctx, m, id, slots)
 		for slot := range slots.All() {
-			if same.Has(slot) && lacking.Has(slot) {
-				marks.add(ctx, slot)
+			if equal.Has(slot) && lacking.Has(slot) {
+				same = append(same, slot)
 				lacking.Remove(slot)
 			}
 		}
@@ -221,6 +224,16 @@ func (t *Target) compare(ctx context.Context, m *cmap.Map, lacking *ais.SlotSet,
 			if lacking.Has(slot) {
 				rest = append(rest, slot)
 				lacking.Remove(slot)
+			}
+		}
+	}
+	for part := range slices.Chunk(same, statesAtOnce) {
+		done := t.alike(ctx, m, part)
+		for _, slot := range part {
+			if since, ok := done[slot]; ok {
+				marks.add(ctx, slot, since)
+			} else {
+				rest = append(rest, slot)
 			}
 		}
 	}
@@ -355,12 +368,37 @@ type marking struct {
 	m     *cmap.Map
 	mu    sync.Mutex
 	slots ais.SlotSet
-	n     int
+	since map[ais.Slot]ais.Stamp // of the home's: in which tenure it was filled
+	// lost is what stores had lost of the slots when the fill began, by slot and mountpath: of a slot of which more was
+	// lost since, what was filled may be gone again.
+	lost map[ais.Slot][]ais.MapVersion
+	n    int
 }
 
-func (k *marking) add(ctx context.Context, slot ais.Slot) {
+func newMarking(t *Target, m *cmap.Map, lacking *ais.SlotSet) *marking {
+	k := &marking{t: t, m: m, since: map[ais.Slot]ais.Stamp{}, lost: map[ais.Slot][]ais.MapVersion{}}
+	for slot := range lacking.All() {
+		k.lost[slot] = t.lostOf(slot)
+	}
+	return k
+}
+
+// lostOf is up to which map something may be lost of a slot, on each of its mountpaths.
+func (t *Target) lostOf(slot ais.Slot) (lost []ais.MapVersion) {
+	for _, mount := range t.mountsOf(slot) {
+		v := ^ais.MapVersion(0)
+		if st := mount.store.Load(); st != nil {
+			v = st.Since(slot)
+		}
+		lost = append(lost, v)
+	}
+	return lost
+}
+
+func (k *marking) add(ctx context.Context, slot ais.Slot, since ais.Stamp) {
 	k.mu.Lock()
 	k.slots.Add(slot)
+	k.since[slot] = since
 	k.n++
 	full := k.n%marksEvery == 0 && k.n < 4*marksEvery || k.n%(16*marksEvery) == 0
 	k.mu.Unlock()
@@ -385,7 +423,11 @@ func (k *marking) flush(ctx context.Context) {
 	sets := map[markOn]*ais.SlotSet{}
 	for slot := range k.slots.All() {
 		index := replica.PlaceOf(t.opt.Self)(cmap.Group{Nodes: k.m.Group(slot, ais.CopiesMax)})
+		lost := t.lostOf(slot)
 		for j, mount := range t.locals(k.m, slot, most) {
+			if lost[j] != k.lost[slot][j] {
+				continue
+			}
 			above := index
 			if j > 0 {
 				above = t.localPlace(k.m, slot, j)
@@ -411,8 +453,9 @@ func (k *marking) flush(ctx context.Context) {
 	t.marks.Add(1)
 	classes := t.classes()
 	for slot := range k.slots.All() {
-		t.advance(slot, classes)
+		t.advance(slot, classes, k.since[slot])
 	}
+	clear(k.since)
 	k.slots, k.n = ais.SlotSet{}, 0
 }
 

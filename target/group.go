@@ -262,7 +262,7 @@ func (w *write) send() (all []member) {
 			}
 		}
 		if to.at != nil {
-			w.t.adoptAt(to.at, w.records, false, done)
+			w.t.adoptAt(to.at, w.records, volume.AdoptOptions{Copies: msg.Copies}, done)
 			continue
 		}
 		w.t.opt.Peers.Write(to.node, &msg, done)
@@ -495,13 +495,13 @@ func (t *Target) deliver(ctx context.Context, to ais.NodeID, w *replica.Write) e
 }
 
 // adoptAt has a further local copy take records.
-func (t *Target) adoptAt(m *mount, records []replica.Record, cold bool, done func(error)) {
+func (t *Target) adoptAt(m *mount, records []replica.Record, o volume.AdoptOptions, done func(error)) {
 	st, err := m.serving()
 	if err != nil {
 		done(err)
 		return
 	}
-	st.Adopt(plain(records), volume.AdoptOptions{Cold: cold}, done)
+	st.Adopt(plain(records), o, done)
 }
 
 func plain(records []replica.Record) [][]byte {

@@ -19,10 +19,10 @@ type homed struct {
 	marks uint64
 	ready bool
 	all   ais.SlotSet
-	on    []*ais.SlotSet // by mountpath: those that are read from there
 	mu    sync.Mutex
-	lacks map[int]*ais.SlotSet // by count of copies: those that are not whole here
-	said  map[int][]rawReply   // by count of copies: with these words of others they can be listed
+	on    map[int][]*ais.SlotSet // by count of copies and mountpath: those that are read from there
+	lacks map[int]*ais.SlotSet   // by count of copies: those that are not whole here
+	said  map[int][]rawReply     // by count of copies: with these words of others they can be listed
 }
 
 // homes gives the slots of which this target answers lists, or an error if it may not answer for one of them.
@@ -35,10 +35,7 @@ func (t *Target) homes(version ais.MapVersion) (*homed, error) {
 	if h := t.homedNow.Load(); h != nil && h.m == m && h.marks == marks && h.ready {
 		return h, nil
 	}
-	h := &homed{m: m, marks: marks, ready: true, lacks: map[int]*ais.SlotSet{}, said: map[int][]rawReply{}}
-	for range t.mounts {
-		h.on = append(h.on, &ais.SlotSet{})
-	}
+	h := &homed{m: m, marks: marks, ready: true, lacks: map[int]*ais.SlotSet{}, on: map[int][]*ais.SlotSet{}, said: map[int][]rawReply{}}
 	for _, slot := range t.scope {
 		if home, ok := m.Home(slot); !ok || home != t.opt.Self {
 			continue
@@ -52,18 +49,39 @@ func (t *Target) homes(version ais.MapVersion) (*homed, error) {
 			return nil, ais.Errorf(ais.Unavailable, "slot %d is being taken over", slot)
 		}
 		h.all.Add(slot)
-		lead, err := t.leadOf(m, slot, 1)
-		if err != nil {
-			return nil, err
-		}
-		for j, mount := range t.mounts {
-			if mount.store.Load() == lead {
-				h.on[j].Add(slot)
-			}
-		}
 	}
 	t.homedNow.Store(h)
 	return h, nil
+}
+
+// leads are the slots that are read from each mountpath, for a count of copies.
+func (h *homed) leads(t *Target, copies int) ([]*ais.SlotSet, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if on := h.on[copies]; on != nil {
+		return on, nil
+	}
+	on := make([]*ais.SlotSet, len(t.mounts))
+	by := map[*volume.Store]*ais.SlotSet{}
+	for i, mount := range t.mounts {
+		on[i] = &ais.SlotSet{}
+		if st := mount.store.Load(); st != nil {
+			by[st] = on[i]
+		}
+	}
+	for slot := range h.all.All() {
+		lead, err := t.leadOf(h.m, slot, copies)
+		if err != nil {
+			return nil, err
+		}
+		set := by[lead]
+		if set == nil {
+			return nil, ais.Errorf(ais.Unavailable, "a mountpath is being opened")
+		}
+		set.Add(slot)
+	}
+	h.on[copies] = on
+	return on, nil
 }
 
 // lacking are the slots of which the copy here is not whole, for a count of copies.
@@ -120,19 +138,23 @@ func (t *Target) list(ctx context.Context, version ais.MapVersion, r *ais.ListRe
 			return nil, err
 		}
 	}
+	on, err := h.leads(t, t.opt.Copies(r.Bucket.ID))
+	if err != nil {
+		return nil, err
+	}
 	pages := make([]*ais.ListPage, 0, len(t.mounts)+1)
 	for i, mount := range t.mounts {
 		if err := ctx.Err(); err != nil {
 			return nil, ais.Errorf(ais.Canceled, "list: %w", err)
 		}
-		if h.on[i].Count() == 0 {
+		if on[i].Count() == 0 {
 			continue
 		}
 		st, err := mount.serving()
 		if err != nil {
 			return nil, err
 		}
-		p, err := st.List(r, h.on[i].Has)
+		p, err := st.List(r, on[i].Has)
 		if err != nil {
 			return nil, err
 		}
@@ -535,16 +557,20 @@ func (t *Target) listUploads(ctx context.Context, version ais.MapVersion, r *ais
 			return nil, err
 		}
 	}
+	on, err := h.leads(t, t.opt.Copies(r.Bucket.ID))
+	if err != nil {
+		return nil, err
+	}
 	var pages []*ais.UploadPage
 	for i, mount := range t.mounts {
-		if h.on[i].Count() == 0 {
+		if on[i].Count() == 0 {
 			continue
 		}
 		st, err := mount.serving()
 		if err != nil {
 			return nil, err
 		}
-		p, err := st.Uploads(r, h.on[i].Has)
+		p, err := st.Uploads(r, on[i].Has)
 		if err != nil {
 			return nil, err
 		}

@@ -14,6 +14,9 @@ import (
 // lookPatience is how long one copy is waited for in a look, before another is asked.
 const lookPatience = 2 * time.Second
 
+// bringPatience bounds how long a look brings what it has found: the takeover of the slot waits for it.
+const bringPatience = 30 * time.Second
+
 // adoptMost is the size up to which a look brings an object here. Of a larger one the bytes come from where they
 // are, until the fill has brought it.
 const adoptMost = 1 << 20
@@ -82,7 +85,16 @@ func (t *Target) look(ctx context.Context, o *operation) (*finding, error) {
 	if err := l.ask(ctx); err != nil {
 		return nil, err
 	}
-	again, err := l.bring(ctx)
+	o.s.mu.Lock()
+	o.s.anew++ // what is brought here is not stable yet
+	o.s.mu.Unlock()
+	brings, cancel := context.WithTimeout(ctx, bringPatience)
+	again, err := l.bring(brings)
+	cancel()
+	o.s.mu.Lock()
+	o.s.anew--
+	o.s.mu.Unlock()
+	t.steady.moved(o.s.slot, o.copies)
 	if err != nil {
 		return nil, err
 	}

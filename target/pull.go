@@ -71,7 +71,7 @@ func (t *Target) take(ctx context.Context, from ais.NodeID, slot ais.Slot, items
 				return g, err
 			}
 			waiting++
-			st.Adopt(plain(rs), volume.AdoptOptions{Cold: cold}, func(err error) { acks <- err })
+			st.Adopt(plain(rs), volume.AdoptOptions{Cold: cold, Copies: items[i].Copies}, func(err error) { acks <- err })
 		}
 		if k := items[i].Kind; k == replica.ItemEntry || k == replica.ItemPart {
 			g.objects++

@@ -54,7 +54,7 @@ func (t *Target) Write(from ais.NodeID, w *replica.Write, done func(error)) {
 		done(first)
 	}
 	for _, m := range mounts {
-		t.adoptAt(m, w.Records, false, end)
+		t.adoptAt(m, w.Records, volume.AdoptOptions{Copies: w.Copies}, end)
 	}
 }
 

@@ -56,12 +56,20 @@ func (t *Target) stableAtHome(lead *volume.Store, slot ais.Slot, copies int) ais
 
 // advance notes that all this home holds of a slot is on the whole group: its copy has become whole, and whatever
 // was not it has put there. While something is under way it says nothing: the end of that will.
-func (t *Target) advance(slot ais.Slot, classes []int) {
+//
+// since is the tenure of which that is true: in another one something may have been left half done, and the slot is
+// taken over anew.
+func (t *Target) advance(slot ais.Slot, classes []int, since ais.Stamp) {
 	s := t.slots.at(slot)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.refresh(s)
 	if home, _ := s.home(); home != t.opt.Self || !s.ready {
+		return
+	}
+	if since != s.since {
+		t.unready(s)
+		t.news.tell()
 		return
 	}
 	for _, class := range classes {

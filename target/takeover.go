@@ -41,6 +41,18 @@ func (t *Target) copiesMost() int {
 	return most
 }
 
+// wholeClasses are those of some counts of copies for which this target is to hold the slot, and its copy is whole.
+// s.mu is held, and the slot fresh.
+func (t *Target) wholeClasses(s *slotState, classes []int) (whole []int) {
+	index := t.index(s)
+	for _, c := range classes {
+		if c > index && t.whole(s, c) {
+			whole = append(whole, c)
+		}
+	}
+	return whole
+}
+
 // wholeFor reports whether the copy here is whole for those of some counts of copies for which this target is to
 // hold the slot. s.mu is held, and the slot fresh.
 func (t *Target) wholeFor(s *slotState, classes []int) bool {
@@ -141,9 +153,13 @@ type candidate struct {
 	s  *slotState
 	m  *cmap.Map
 	st *replica.Standing // for the highest count of copies
-	// whole are the other members of the group whose copies are whole; asked, all who must say.
+	// classes are the counts of copies that are brought in line: those for which the copy here is whole, or about to be.
+	classes []int
+	// states are what the other members have said; whole are those whose copies are whole for all that they hold.
 	states map[ais.NodeID][]replica.SlotState
 	whole  []ais.NodeID
+	// own reports what this home has stamped in its tenure, which it serves already: that is on its way by itself.
+	own func(*replica.Item) bool
 }
 
 // takeOver takes over what can be taken over now, and returns how many slots are left.
@@ -164,13 +180,14 @@ func (t *Target) takeOver(ctx context.Context) (left int) {
 			s.mu.Unlock()
 			return 1 // there is a newer one
 		}
-		if s.ready {
+		if home, _ := s.home(); s.ready || home != t.opt.Self {
 			t.untaken.done(m, slot)
 		} else {
 			left++
 			// What is under way from the time before ends first.
-			if c := (&candidate{s: s, m: m, st: replica.Stand(m, s.slot, most)}); len(s.writes)+len(s.received) == 0 && t.mayTakeOver(c.st) {
-				if !t.wholeFor(s, classes) {
+			if c := (&candidate{s: s, m: m, st: replica.Stand(m, s.slot, most)}); len(s.writes)+len(s.received)+s.anew == 0 && t.mayTakeOver(c.st) {
+				c.classes = t.wholeClasses(s, classes)
+				if len(c.classes) == 0 && len(classes) > 0 {
 					t.makeReady(c) // it asks others before it answers
 					left--
 				} else {
@@ -284,6 +301,46 @@ func (t *Target) settleCandidates(ctx context.Context, all []*candidate) (n int)
 	return n
 }
 
+// alike brings slots that this target has just filled, as their home, in line with all other copies: what another whole
+// copy holds and is not known to be on every one comes here, and goes to all. It gives the slots of which that is done,
+// with the tenures in which it was: of what is not served yet, none, for then the takeover does it.
+func (t *Target) alike(ctx context.Context, m *cmap.Map, slots []ais.Slot) map[ais.Slot]ais.Stamp {
+	done := map[ais.Slot]ais.Stamp{}
+	most, classes := t.copiesMost(), t.classes()
+	since := map[*candidate]ais.Stamp{}
+	var all []*candidate
+	for _, slot := range slots {
+		s := t.slots.at(slot)
+		s.mu.Lock()
+		t.refresh(s)
+		switch home, _ := s.home(); {
+		case s.m != m:
+		case home != t.opt.Self, !s.ready:
+			done[slot] = ais.Stamp{}
+		default:
+			c := &candidate{s: s, m: m, st: replica.Stand(m, slot, most), classes: classes}
+			l := looking{t: t, since: s.since}
+			c.own, since[c] = l.ownTenure, s.since
+			all = append(all, c)
+		}
+		s.mu.Unlock()
+	}
+	t.askStates(ctx, m, all)
+	for _, c := range all {
+		if len(c.states) < len(c.st.Group())-1 {
+			continue // somebody has not answered
+		}
+		if !t.equalEverywhere(c) {
+			if err := t.mend(ctx, c); err != nil {
+				t.opt.Logger.Debug("a slot is not on all copies yet", "slot", c.s.slot, "err", err)
+				continue
+			}
+		}
+		done[c.s.slot] = since[c]
+	}
+	return done
+}
+
 // open makes a slot ready, and what it holds stable: it is on the whole group.
 func (t *Target) open(c *candidate) bool {
 	c.s.mu.Lock()
@@ -292,7 +349,7 @@ func (t *Target) open(c *candidate) bool {
 	if c.s.m != c.m {
 		return false
 	}
-	for _, class := range t.classes() {
+	for _, class := range c.classes {
 		t.stableHere(c.s, class)
 		t.steady.moved(c.s.slot, class)
 	}
@@ -302,7 +359,7 @@ func (t *Target) open(c *candidate) bool {
 // equalEverywhere reports whether nothing need be brought to anybody: no whole copy holds anything that may not be
 // on the whole group, or all copies are whole and hold the same.
 func (t *Target) equalEverywhere(c *candidate) bool {
-	for _, class := range t.classes() {
+	for _, class := range c.classes {
 		group := c.m.Group(c.s.slot, class)
 		if !slices.Contains(group, t.opt.Self) {
 			continue
@@ -329,16 +386,18 @@ func (t *Target) statesOf(c *candidate, class int) (all []replica.SlotState, err
 		if err != nil {
 			return nil, err
 		}
-		newest, err := st.Newest(c.s.slot, uint8(class))
-		if err != nil {
-			return nil, err
-		}
 		d := st.SlotDigest(c.s.slot, uint8(class))
+		var newest ais.Stamp
+		if d.Count > 0 {
+			if newest, err = st.Newest(c.s.slot, uint8(class)); err != nil {
+				return nil, err
+			}
+		}
 		all = append(all, replica.SlotState{Sum: d.Sum, Count: d.Count, Stable: st.Stable(c.s.slot, uint8(class)), Newest: newest})
 	}
 	group := c.m.Group(c.s.slot, class)
-	for _, id := range c.whole {
-		if !slices.Contains(group, id) {
+	for id := range c.states {
+		if !slices.Contains(group, id) || !t.mayBeWhole(c, id) {
 			continue
 		}
 		state := replica.SlotState{} // of a copy that holds nothing
@@ -352,9 +411,15 @@ func (t *Target) statesOf(c *candidate, class int) (all []replica.SlotState, err
 	return all, nil
 }
 
+// mayBeWhole reports whether a member may be whole for some count of copies, as it says itself or as it is asked: one
+// that lacks the slot for one count may have all for another.
+func (t *Target) mayBeWhole(c *candidate, id ais.NodeID) bool {
+	return slices.Contains(c.whole, id) || len(t.classes()) > 1
+}
+
 // mend puts all that a whole copy holds above what is stable there on all copies of the group.
 func (t *Target) mend(ctx context.Context, c *candidate) error {
-	for _, class := range t.classes() {
+	for _, class := range c.classes {
 		if err := t.mendClass(ctx, c, class); err != nil {
 			return err
 		}
@@ -382,8 +447,8 @@ func (t *Target) mendClass(ctx context.Context, c *candidate, class int) error {
 			return err
 		}
 	}
-	for _, id := range c.whole {
-		if !tn.st.Has(id) {
+	for id := range c.states {
+		if !tn.st.Has(id) || !t.mayBeWhole(c, id) {
 			continue
 		}
 		var after ais.Stamp
@@ -399,6 +464,9 @@ func (t *Target) mendClass(ctx context.Context, c *candidate, class int) error {
 		var lack []replica.Item
 		for i := range items {
 			k := keyOf(&items[i])
+			if c.own != nil && c.own(&items[i]) {
+				continue
+			}
 			if old, ok := have[k]; !ok || old.Modified.Less(items[i].Modified) {
 				have[k] = &items[i]
 				lack = append(lack, items[i])
@@ -409,6 +477,9 @@ func (t *Target) mendClass(ctx context.Context, c *candidate, class int) error {
 		}
 	}
 	for _, it := range have {
+		if c.own != nil && c.own(it) {
+			continue
+		}
 		if err := t.spread(ctx, c.s.slot, tn, mounts, it); err != nil {
 			return err
 		}
@@ -416,15 +487,22 @@ func (t *Target) mendClass(ctx context.Context, c *candidate, class int) error {
 	return nil
 }
 
-// scanAll reads what a copy holds of a slot above a stamp.
+// scanAll reads what a copy holds of a slot above a stamp: nothing if it is not whole, for then what it holds is left
+// to its fill.
 func (t *Target) scanAll(ctx context.Context, from ais.NodeID, c *candidate, class int, after ais.Stamp) (all []replica.Item, err error) {
-	for {
+	for page := 0; ; page++ {
 		reply, err := t.opt.Peers.Scan(ctx, from, &replica.Scan{Map: c.m.Version(), Slot: c.s.slot, Copies: uint8(class), After: after, Limit: replica.ScanMax})
 		if err != nil {
 			return nil, err
 		}
 		if reply.Word.Map != c.m.Version() {
 			return nil, ais.Errorf(ais.StaleMap, "node %s goes by map %d", from, reply.Word.Map)
+		}
+		switch {
+		case !reply.Word.Whole && page == 0 && !slices.Contains(c.whole, from):
+			return nil, nil
+		case !reply.Word.Whole:
+			return nil, ais.Errorf(ais.Unavailable, "node %s is not whole any more", from)
 		}
 		all = append(all, reply.Items...)
 		if !reply.More || len(reply.Items) == 0 {

@@ -169,6 +169,11 @@ func (t *Target) openStore(ctx context.Context, m *mount, rebuild bool) error {
 		MapVersion: madeAt,
 		Logger:     t.opt.Logger, Rebuild: rebuild, Now: func() int64 { return t.opt.Now().UnixMilli() },
 		Events: func(e volume.Event) {
+			switch e.Kind { // what was marked whole may be so no more
+			case volume.EventDamage, volume.EventCorruptRead, volume.EventMissing, volume.EventPoisoned:
+				t.marks.Add(1)
+				t.news.tell()
+			}
 			if t.opt.Events != nil {
 				t.opt.Events(m.path.ID, e)
 			}

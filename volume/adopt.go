@@ -14,6 +14,9 @@ const (
 // AdoptOptions say how records of another copy come in.
 type AdoptOptions struct {
 	Cold bool // to fill a copy: through the cold lane, and refused where less than 1.5 reserves are free
+	// Copies is the count of copies that the sender knows the bucket to have: the records go to the log of that count,
+	// though the bucket may not be known here yet, or no more. 0: as this store knows it.
+	Copies uint8
 }
 
 // Adopt writes records that another copy has stamped, in wire form, put-if-newer, all or none of them: at
@@ -82,6 +85,9 @@ func (s *Store) adoptable(records [][]byte, opt AdoptOptions) (first *op, err er
 		o, err := s.wireOp(b)
 		if err != nil {
 			return nil, err
+		}
+		if opt.Copies != 0 {
+			o.copies = opt.Copies
 		}
 		if size += o.rec.Size(); size > AdoptBytesMax {
 			return nil, ais.Errorf(ais.Invalid, "%d bytes of records to adopt at once: at most %d", size, AdoptBytesMax)
