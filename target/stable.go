@@ -168,6 +168,9 @@ func (t *Target) tellStables() {
 // arrived, or its connection is gone.
 const purgeEvery = 60 * time.Second
 
+// idleMost is how long payload of which no record has come is kept: whoever comes with a record later brings it again.
+const idleMost = 15 * time.Minute
+
 // runPurge lets tombstones go. They are needed by nobody once every copy is whole and has them, and nobody else
 // holds anything of the slot: the map is settled.
 func (t *Target) runPurge(ctx context.Context) {
@@ -180,6 +183,11 @@ func (t *Target) runPurge(ctx context.Context) {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
+		}
+		for _, mount := range t.mounts {
+			if st := mount.store.Load(); st != nil {
+				st.DropIdleWrites(idleMost.Milliseconds())
+			}
 		}
 		m := t.cluster.Load()
 		if m.Settled() != m.Version() || t.WholeUnder() != m.Version() || t.opt.Lease() != nil {
