@@ -371,13 +371,27 @@ func (t *Target) States(ctx context.Context, from ais.NodeID, q *replica.States)
 				return nil, ais.Errorf(ais.Canceled, "%w", ctx.Err())
 			}
 		}
+		counts := t.heldCounts(slot)
 		for class := 1; class <= ais.CopiesMax; class++ {
+			if counts&(1<<class) == 0 {
+				continue
+			}
 			if st, ok := t.stateOf(m, slot, class); ok {
 				out.States = append(out.States, st)
 			}
 		}
 	}
 	return out, nil
+}
+
+// heldCounts says for which counts of copies anything of a slot may be held here: bit c of it for c.
+func (t *Target) heldCounts(slot ais.Slot) (counts uint32) {
+	for _, mount := range t.mountsOf(slot) {
+		if st := mount.store.Load(); st != nil {
+			counts |= st.HeldCounts()
+		}
+	}
+	return counts
 }
 
 // stateOf is how a slot stands here for one count of copies; false if there is nothing of it.

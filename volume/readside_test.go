@@ -260,6 +260,9 @@ func TestLogAndItems(t *testing.T) {
 	if len(held) != 1 || held[0].Slot != one || held[0].Digest.Count != d.Count || held[0].Digest.Newest.IsZero() {
 		t.Errorf("held: got %+v, want slot %d with %d items", held, one, d.Count)
 	}
+	if got := c.s.HeldCounts(); got != 1<<1 {
+		t.Errorf("counts of copies of what is held: got bits %b, want that of 1 alone", got)
+	}
 	// Something newer takes an item's place: there is nothing to read of the old one.
 	i := slices.IndexFunc(all, func(it Item) bool { return it.Kind == ItemEntry && it.Name != "done" })
 	c.put(all[i].Name, []byte("newer"))

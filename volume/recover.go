@@ -244,6 +244,7 @@ func (s *Store) loadIndex() error {
 		if err != nil || len(k) != 4 {
 			return errors.Join(err, fmt.Errorf("digest row %x", k))
 		}
+		s.slots.counts |= 1 << k[3]
 		s.slots.digests[slotKey{ais.Slot(binary.BigEndian.Uint16(k[1:])), k[3]}] = &slotState{Digest: d, newest: d.Stable}
 		return nil
 	})

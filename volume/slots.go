@@ -35,6 +35,7 @@ type slotTable struct {
 	mu       sync.Mutex
 	digests  map[slotKey]*slotState
 	inflight map[slotKey][]ais.Stamp // stamps drawn here whose records are in no index yet
+	counts   uint32                  // bit c: digests has, or had, something for c copies
 }
 
 type slotState struct {
@@ -141,8 +142,16 @@ func (t *slotTable) state(k slotKey) *slotState {
 	if st == nil {
 		st = &slotState{}
 		t.digests[k] = st
+		t.counts |= 1 << k.copies
 	}
 	return st
+}
+
+// HeldCounts says for which counts of copies the store may hold anything, of any slot: bit c of it for c.
+func (s *Store) HeldCounts() uint32 {
+	s.slots.mu.Lock()
+	defer s.slots.mu.Unlock()
+	return s.slots.counts
 }
 
 // change adds an entry to a digest, or with sign -1 takes it away. It reports whether the slot was
