@@ -23,7 +23,7 @@ DURATION ?= 2h
 NODES ?= 5
 CLIENTS ?= 16
 NEMESES ?= all
-# BENCH is what `make bench` hands to `ais bench`.
+# BENCH is what `make bench` and `make figures` hand to `ais bench suite` and `ais bench cluster`.
 BENCH ?=
 
 .PHONY: help
@@ -113,6 +113,10 @@ thrash-ci: build ## the same for three minutes in all, as CI runs it
 .PHONY: bench
 bench: build ## measure a node on this machine's disk: throughput, latency, server CPU
 	.ci/bench $(BENCH)
+
+.PHONY: figures
+figures: build ## measure a cluster on this machine: a join, a leave, a loss, a restart, with 100,000 objects (some minutes)
+	$(binary) bench cluster $(BENCH)
 
 .PHONY: clean
 clean: ## remove what the targets above made; the data of `make dev` stays
