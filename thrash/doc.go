@@ -4,7 +4,7 @@
 // It is a black box test that ships with the program: it knows the outside of ais alone (S3, REST, the
 // command line), and finds out by what clients see whether an acknowledged write was lost, a deleted object
 // came back, bytes are wrong, or a listing lacks a name. Run is no benchmark: what is slow is not wrong; Measure,
-which shares the processes with it, tells how long a join, a leave, a loss, a restart take. The
+// which shares the processes with it, tells how long a join, a leave, a loss, a restart take. The
 // rules inside are checked by package sim, where a seed repeats a run exactly; here it repeats the choices,
 // not the timing.
 //
