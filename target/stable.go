@@ -168,8 +168,8 @@ func (t *Target) tellStables() {
 // arrived, or its connection is gone.
 const purgeEvery = 60 * time.Second
 
-// idleMost is how long payload of which no record has come is kept: whoever comes with a record later brings it again.
-const idleMost = 15 * time.Minute
+// idleMost is how long payload of which no record has come is kept. It is far longer than any write waits for copies.
+const idleMost = 24 * time.Hour
 
 // runPurge lets tombstones go. They are needed by nobody once every copy is whole and has them, and nobody else
 // holds anything of the slot: the map is settled.
