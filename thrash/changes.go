@@ -316,12 +316,16 @@ func (r *run) post(ctx context.Context, path string, body any) (*reply, error) {
 		}
 		k.body, k.header = b, map[string]string{"Content-Type": "application/json"}
 	}
-	err := error(ais.Errorf(ais.Unavailable, "no node runs"))
+	last := error(ais.Errorf(ais.Unavailable, "no node runs"))
 	for _, m := range r.fleet.running() {
-		var got *reply
-		if got, err = r.client.do(ctx, m.index, k); err == nil && got.status < 500 {
+		got, err := r.client.do(ctx, m.index, k)
+		if err == nil && got.status < 500 {
 			return got, nil
 		}
+		last = fmt.Errorf("%s: %s: %w", path, class(got, err), err)
+		if err == nil {
+			last = fmt.Errorf("%s: %s: %.200s", path, class(got, err), got.body)
+		}
 	}
-	return nil, err
+	return nil, last
 }
