@@ -352,11 +352,12 @@ func (t *Target) dropName(ctx context.Context, from ais.NodeID, slot ais.Slot, m
 		if err != nil {
 			return err
 		}
-		wire := make([]replica.Record, len(records))
-		for i, r := range records {
-			wire[i] = r
+		// What is here may be newer, and goes all the same: so all that the records refer to is needed.
+		lacking, err := st.Lacking(records)
+		if err != nil {
+			return err
 		}
-		if err := t.takePayload(ctx, from, slot, st, wire, false); err != nil {
+		if err := t.fetchWrites(ctx, from, slot, st, lacking, false); err != nil {
 			return err
 		}
 		if err := drop(st, records); err != nil {

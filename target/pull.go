@@ -87,6 +87,11 @@ func (t *Target) takePayload(ctx context.Context, from ais.NodeID, slot ais.Slot
 	if err != nil {
 		return err
 	}
+	return t.fetchWrites(ctx, from, slot, st, missing, cold)
+}
+
+// fetchWrites fetches the extents of writes, durably.
+func (t *Target) fetchWrites(ctx context.Context, from ais.NodeID, slot ais.Slot, st *volume.Store, missing []volume.WriteRange, cold bool) error {
 	for _, w := range missing {
 		for seq := range w.Extents {
 			if err := t.pace(ctx); err != nil {

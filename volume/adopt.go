@@ -290,7 +290,12 @@ func (s *Store) release(o *op, named bool) {
 
 // Missing gives the writes that records refer to and that are not here whole; none for a record in whose
 // place something newer is here.
-func (s *Store) Missing(records [][]byte) ([]WriteRange, error) {
+func (s *Store) Missing(records [][]byte) ([]WriteRange, error) { return s.missing(records, false) }
+
+// Lacking is Missing for records that are to take the place of whatever is here, newer or not: see DropName.
+func (s *Store) Lacking(records [][]byte) ([]WriteRange, error) { return s.missing(records, true) }
+
+func (s *Store) missing(records [][]byte, always bool) ([]WriteRange, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
@@ -308,7 +313,7 @@ func (s *Store) Missing(records [][]byte) ([]WriteRange, error) {
 		if err != nil {
 			return nil, s.readError(err)
 		}
-		if rank < 0 {
+		if rank < 0 && !always {
 			continue
 		}
 		for _, w := range o.writes {
