@@ -157,7 +157,21 @@ func (t *Target) whole(s *slotState, copies int) bool {
 	if s.marked != now {
 		s.reach, s.marked = t.reachOf(s.m, s.ranks, s.slot), now
 	}
-	return copies > s.reach
+	return copies > s.reach || t.alone(s, copies)
+}
+
+// alone reports whether nobody but this target has ever been in a group of the slot that counts. Then there is nobody
+// to ask, also for a copy that damage has cost its mark: what cannot be read here answers so itself, and all else is
+// as whole as it will ever be.
+func (t *Target) alone(s *slotState, copies int) bool {
+	for i := range s.ranks {
+		nodes := s.ranks[i].Nodes
+		if nodes = nodes[:min(copies, len(nodes))]; len(nodes) > 1 || len(nodes) == 1 && nodes[0] != t.opt.Self {
+			return false
+		}
+	}
+	last := s.ranks[len(s.ranks)-1].Nodes
+	return len(last) > 0 && last[0] == t.opt.Self
 }
 
 // reachOf finds the count of copies above which what is here of a slot is whole: by the best of its local

@@ -8,6 +8,10 @@ import (
 
 // Newest is the newest stamp of what the store holds of a slot for a copy count; zero if it holds nothing.
 func (s *Store) Newest(slot ais.Slot, copies uint8) (newest ais.Stamp, err error) {
+	if err := s.enter(); err != nil {
+		return newest, err
+	}
+	defer s.leave()
 	lower := []byte{spaceLog, byte(slot >> 8), byte(slot), copies}
 	upper := logKey(nil, slot, copies, ais.Stamp{})
 	for i := len(lower); i < len(upper); i++ {
