@@ -49,7 +49,7 @@ run 2s
 ----
   24.4s  n3 is elected primary
   24.4s  n3 serves as primary
-  24.5s  map 6: n3 has a new seat
+  24.5s  map 1048582: n3 has a new seat
   24.5s  n3 has a lease
 
 create n3 videos
@@ -66,12 +66,12 @@ n3: alive, lease
 
 nodes 2
 ----
-  26.6s  map 7: n4 joins
+  26.6s  map 1048583: n4 joins
   26.6s  n4 has a lease
 
 run 5s
 ----
-  26.7s  map 8: n5 joins
+  26.7s  map 1048584: n5 joins
   26.7s  n5 has a lease
 
 show
@@ -93,7 +93,7 @@ start n1
 run 10s
 ----
   32.2s  n1 learns of generation 2: it sets its log aside and joins anew
-  32.5s  map 9: n1 is alive
+  32.5s  map 1048585: n1 is alive
   32.6s  n1 has a lease
 
 show
