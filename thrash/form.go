@@ -14,7 +14,7 @@ import (
 
 const (
 	formMax        = time.Minute
-	firstSettleMax = 20 * time.Second
+	firstSettleMax = 90 * time.Second
 	askEvery       = 200 * time.Millisecond
 )
 

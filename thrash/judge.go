@@ -26,11 +26,13 @@ const (
 // judge ends all faults, waits until the cluster has come right, and holds what it has to the histories.
 func (r *run) judge(ctx context.Context) error {
 	healed := time.Now()
-	if err := r.heal(ctx); err != nil {
+	if err := r.heal(ctx); err != nil && ctx.Err() == nil {
 		r.ledger.violation(&Violation{Kind: Unhealed, Message: err.Error() + r.tails()})
 	}
 	if err := r.awaitSettled(ctx); !r.settles {
 		r.ledger.event("nobody waits for a settled map")
+	} else if ctx.Err() != nil {
+		return ctx.Err()
 	} else if err != nil {
 		r.ledger.violation(&Violation{Kind: Unhealed, Message: err.Error()})
 	} else {
@@ -94,6 +96,9 @@ func (r *run) readAll(ctx context.Context) {
 		w := newWorker(r, r.Clients+2+i)
 		readers.Go(func() {
 			for h := range queue {
+				if ctx.Err() != nil {
+					continue // to the end of the queue
+				}
 				w.readFromAll(ctx, h, members)
 				h.Lock()
 				bad := h.bad
