@@ -164,6 +164,11 @@ func (t *Target) whole(s *slotState, copies int) bool {
 // to ask, also for a copy that damage has cost its mark: what cannot be read here answers so itself, and all else is
 // as whole as it will ever be.
 func (t *Target) alone(s *slotState, copies int) bool {
+	for _, m := range t.locals(s.m, s.slot, copies) {
+		if m.store.Load() == nil {
+			return false // it can say nothing at all
+		}
+	}
 	for i := range s.ranks {
 		nodes := s.ranks[i].Nodes
 		if nodes = nodes[:min(copies, len(nodes))]; len(nodes) > 1 || len(nodes) == 1 && nodes[0] != t.opt.Self {
