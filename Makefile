@@ -108,7 +108,7 @@ thrash: build ## a real cluster under load and faults for DURATION (2h); SEED, N
 
 .PHONY: thrash-ci
 thrash-ci: build ## the same for three minutes in all, as CI runs it
-	$(binary) thrash --seed $(SEED) --duration 100s
+	$(binary) thrash --seed $(SEED) --duration 100s --nemeses kill,stop,partition,join
 
 .PHONY: bench
 bench: build ## measure a node on this machine's disk: throughput, latency, server CPU
