@@ -111,7 +111,7 @@ func (t *Target) lacks(s *slotState, classes []int) bool {
 	if index >= most {
 		return false
 	}
-	if !t.whole(s, index+1) { // of counts that no bucket has, too: the mark is for all above
+	if !t.marked(s, index+1) && !t.alone(s, ais.CopiesMax) { // of counts that no bucket has, too: the mark is for all above
 		return true
 	}
 	if t.width == 1 {

@@ -153,11 +153,15 @@ func (t *Target) index(s *slotState) int {
 
 // whole reports whether the copy here is whole for a count of copies. s.mu is held, and the slot fresh.
 func (t *Target) whole(s *slotState, copies int) bool {
-	now := t.marks.Load()
-	if s.marked != now {
+	return t.marked(s, copies) || t.alone(s, copies)
+}
+
+// marked reports whether the copy here is whole by its mark. s.mu is held, and the slot fresh.
+func (t *Target) marked(s *slotState, copies int) bool {
+	if now := t.marks.Load(); s.marked != now {
 		s.reach, s.marked = t.reachOf(s.m, s.ranks, s.slot), now
 	}
-	return copies > s.reach || t.alone(s, copies)
+	return copies > s.reach
 }
 
 // alone reports whether nobody but this target has ever been in a group of the slot that counts. Then there is nobody
