@@ -107,7 +107,7 @@ thrash: build ## a real cluster under load and faults for DURATION (2h); SEED, N
 	$(binary) thrash --seed $(SEED) --duration $(DURATION) --nodes $(NODES) --clients $(CLIENTS) --nemeses '$(NEMESES)'
 
 .PHONY: thrash-ci
-thrash-ci: build ## the same for three minutes in all, as CI runs it
+thrash-ci: build ## three minutes of it: kills, stops, partitions, joins
 	$(binary) thrash --seed $(SEED) --duration 100s --nemeses kill,stop,partition,join
 
 .PHONY: bench
