@@ -149,7 +149,6 @@ type looking struct {
 
 	answers []lookAnswer
 	whole   int // index of the answer of a whole copy; -1: none
-	dirty   map[itemKey]bool
 	remote  []remoteItem
 }
 
