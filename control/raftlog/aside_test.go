@@ -111,7 +111,7 @@ func TestResetCrashAtEveryChange(t *testing.T) {
 			clone := m.Clone()
 			mu.Lock()
 			defer mu.Unlock()
-			list = append(list, moment{clone, op, 0})
+			list = append(list, moment{disk: clone, op: op})
 		}
 		return nil
 	})
@@ -119,7 +119,7 @@ func TestResetCrashAtEveryChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.SetHook(nil)
-	list = append(list, moment{m.Clone(), disk.Op{}, 1})
+	list = append(list, moment{disk: m.Clone(), written: 1})
 	seen := map[bool]int{}
 	for _, at := range list {
 		for _, mode := range []disk.CrashMode{disk.LoseAll, disk.KeepAll, disk.Random} {
