@@ -222,16 +222,7 @@ func TestClusterObjects(t *testing.T) {
 		if err := verb(t.Context(), f.nodes[0], id, api.Decommission); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, time.Minute, "the node that leaves is needed no more", func() error {
-			m, err := mapOf(t.Context(), f.nodes[0])
-			if err != nil {
-				return err
-			}
-			if m.Settled() != m.Version() {
-				return fmt.Errorf("map %d, settled %d", m.Version(), m.Settled())
-			}
-			return nil
-		})
+		f.awaitSettled(time.Minute)
 		leaves.kill()
 		ks.awaitAll(t, 20*time.Second, time.Now())
 	})

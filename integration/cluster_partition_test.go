@@ -188,6 +188,7 @@ func (p *partition) primaryAlone(t *testing.T, i int, cut func(alone int), long 
 			t.Fatal(err)
 		}
 	}
+	p.awaitSettled(time.Minute) // until then some slots need every node
 	cut(i)
 	defer p.lan.heal(len(p.nodes))
 	began, majority := time.Now(), p.others(alone)

@@ -298,6 +298,21 @@ func (f *fleet) agreeOn(limit time.Duration, nodes []*node) (state *api.Cluster)
 	return state
 }
 
+// awaitSettled waits until the newest map is settled: every copy is whole, and no answer needs more than one of them.
+func (f *fleet) awaitSettled(limit time.Duration) {
+	f.t.Helper()
+	eventually(f.t, limit, "the newest map is settled", func() error {
+		m, err := mapOf(f.t.Context(), f.nodes[0])
+		if err != nil {
+			return err
+		}
+		if m.Settled() != m.Version() {
+			return fmt.Errorf("map %d, settled %d", m.Version(), m.Settled())
+		}
+		return nil
+	})
+}
+
 func shownNode(c *api.Cluster, id string) *api.Node {
 	for i := range c.Nodes {
 		if c.Nodes[i].ID == id {
