@@ -22,9 +22,10 @@ type batch struct {
 	b       *pebble.Batch
 	r       pebble.Reader
 	replay  bool
-	adopted bool      // the record at hand was stamped elsewhere: it comes in any order, perhaps twice
-	slots   []slotKey // with a changed digest
-	files   []*file   // with a changed row
+	adopted bool         // the record at hand was stamped elsewhere: it comes in any order, perhaps twice
+	slots   []slotKey    // with a changed digest
+	files   []*file      // with a changed row
+	emptied *ais.SlotSet // of which the last rows below a floor go
 	key     []byte
 	val     []byte
 	scratch []byte
@@ -59,9 +60,13 @@ func (b *batch) commit() error {
 	}
 	b.files = b.files[:0]
 	if b.b.Empty() {
+		b.emptiedNow()
 		return nil
 	}
 	err := b.b.Commit(pebble.NoSync)
+	if err == nil {
+		b.emptiedNow()
+	}
 	if seen := b.s.opt.watch.batch; seen != nil && err == nil {
 		seen(b.s)
 	}
@@ -69,7 +74,10 @@ func (b *batch) commit() error {
 }
 
 // reset makes the batch fit for the next commit.
-func (b *batch) reset() { b.b.Reset() }
+func (b *batch) reset() {
+	b.b.Reset()
+	b.emptied = nil
+}
 
 func (b *batch) close() { _ = b.b.Close() }
 

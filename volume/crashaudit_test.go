@@ -13,7 +13,7 @@ import (
 // audit holds an index to the volumes: accounts, digests, shadows, and that every extent has an owner.
 // Nothing may be written meanwhile.
 func audit(s *Store) error {
-	for slot, ok := s.drops.first(); ok; slot, ok = s.drops.first() {
+	for slot, ok := s.drops.first(nil); ok; slot, ok = s.drops.first(nil) {
 		if err := s.clear(slot); err != nil {
 			return err
 		}

@@ -84,14 +84,36 @@ func (d *drops) done(slot ais.Slot) {
 	}
 }
 
-// first gives the lowest slot that is left.
-func (d *drops) first() (slot ais.Slot, ok bool) {
+// first gives the lowest slot that is left, but for those of a set (nil: none).
+func (d *drops) first(but *ais.SlotSet) (slot ais.Slot, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for slot := range d.slots.All() {
-		return slot, true
+		if but == nil || !but.Has(slot) {
+			return slot, true
+		}
 	}
 	return 0, false
+}
+
+// empty notes that the batch takes the last rows of a slot below a floor out. Whoever looks at the index sees them
+// until it is committed, so the slot counts as left until then.
+func (b *batch) empty(slot ais.Slot) {
+	if b.emptied == nil {
+		b.emptied = &ais.SlotSet{}
+	}
+	b.emptied.Add(slot)
+}
+
+// emptiedNow is called when the batch is committed.
+func (b *batch) emptiedNow() {
+	if b.emptied == nil {
+		return
+	}
+	for slot := range b.emptied.All() {
+		b.s.drops.done(slot)
+	}
+	b.emptied = nil
 }
 
 // startDrop notes that rows of slots below a new floor have to go.
@@ -108,6 +130,11 @@ func (b *batch) startDrop(slots *ais.SlotSet, all bool, record ais.LSN) {
 	b.val = append(b.val[:0], 0, 0)
 	b.set()
 	b.s.drops.add(record, slots, 0)
+	if b.emptied != nil {
+		for slot := range slots.All() {
+			b.emptied.Remove(slot) // what came in this batch is below the floor too
+		}
+	}
 }
 
 func dropKey(b []byte, record ais.LSN) []byte {
@@ -133,9 +160,11 @@ func (t *slotTable) forget(slots *ais.SlotSet) (changed []slotKey) {
 
 // Bounds of one batch of dropped rows: writers wait behind it.
 const (
-	dropRows  = 256
-	dropSlots = 512
-	dropTick  = time.Second
+	dropRows = 256
+	// dropRowsWhole is how many rows of a slot that somebody waits for go before the store is asked if it still works.
+	dropRowsWhole = 4096
+	dropSlots     = 512
+	dropTick      = time.Second
 )
 
 // runDropper is the dropper's goroutine: it takes the rows of slots that were given up out of the index, a few
@@ -165,7 +194,7 @@ func (s *Store) runDropper(ctx context.Context) {
 func (b *batch) dropSome() error {
 	rows := 0
 	for range dropSlots {
-		slot, ok := b.s.drops.first()
+		slot, ok := b.s.drops.first(b.emptied)
 		if !ok || rows >= dropRows {
 			break
 		}
@@ -174,7 +203,7 @@ func (b *batch) dropSome() error {
 			return err
 		}
 		if rows += n; !more {
-			b.s.drops.done(slot)
+			b.empty(slot)
 		}
 	}
 	return b.noteDropped()
@@ -182,7 +211,7 @@ func (b *batch) dropSome() error {
 
 // noteDropped writes how far each floor's rows have gone.
 func (b *batch) noteDropped() error {
-	next, left := b.s.drops.first()
+	next, left := b.s.drops.first(b.emptied)
 	d := b.s.drops
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -203,13 +232,19 @@ func (b *batch) noteDropped() error {
 
 // dropWhole drops all rows of a slot that is to be used again.
 func (b *batch) dropWhole(slot ais.Slot) error {
+	if b.emptied != nil && b.emptied.Has(slot) {
+		return nil
+	}
 	for more := true; more; {
+		if err := b.s.broken(); err != nil {
+			return err // everybody waits for the committer
+		}
 		var err error
-		if _, more, err = b.dropSlot(slot, 1<<20); err != nil {
+		if _, more, err = b.dropSlot(slot, dropRowsWhole); err != nil {
 			return err
 		}
 	}
-	b.s.drops.done(slot)
+	b.empty(slot)
 	return nil
 }
 

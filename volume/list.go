@@ -27,6 +27,8 @@ type sieve struct {
 	skips  int
 }
 
+// newSieve must come before the look at the index: what is being emptied then is not shown, even if it has gone
+// meanwhile.
 func (s *Store) newSieve(bucket ais.BucketID, keep func(ais.Slot) bool) *sieve {
 	return &sieve{s: s, bucket: bucket, keep: keep, drops: s.drops.left.Load() > 0}
 }
@@ -44,9 +46,10 @@ func (v *sieve) shows(name, value []byte) (bool, error) {
 		v.skips++
 		return false, nil
 	}
-	if !v.drops || !v.s.drops.has(slot) {
+	if !v.drops {
 		return true, nil
 	}
+	// Whether the slot is still being emptied does not matter: the list may look at rows that have gone meanwhile.
 	x, err := decodeRow(value)
 	if err != nil {
 		return false, err
@@ -85,11 +88,12 @@ func (s *Store) List(r *ais.ListRequest, keep func(ais.Slot) bool) (*ais.ListPag
 			return &ais.ListPage{}, nil
 		}
 	}
+	v := s.newSieve(r.Bucket.ID, keep)
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return nil, s.readError(s.indexError(err))
 	}
-	page, err := fillPage(it, len(base), base, r, s.newSieve(r.Bucket.ID, keep))
+	page, err := fillPage(it, len(base), base, r, v)
 	if e := it.Close(); err == nil && e != nil {
 		err = s.indexError(e)
 	}

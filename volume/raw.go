@@ -37,8 +37,9 @@ func (s *Store) ListRaw(r RawListRequest) (entries []RawEntry, next string, more
 	if r.Limit <= 0 {
 		return nil, "", false, nil
 	}
+	v := s.newSieve(r.Bucket, r.Keep)
 	snap := s.db.NewSnapshot()
-	w := &rawWalk{s: s, r: &r, snap: snap, v: s.newSieve(r.Bucket, r.Keep)}
+	w := &rawWalk{s: s, r: &r, snap: snap, v: v}
 	err = w.walk()
 	if e := snap.Close(); err == nil {
 		err = s.indexError(e)
