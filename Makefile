@@ -107,7 +107,7 @@ thrash: build ## a real cluster under load and faults for DURATION (2h); SEED, N
 	$(binary) thrash --seed $(SEED) --duration $(DURATION) --nodes $(NODES) --clients $(CLIENTS) --nemeses '$(NEMESES)'
 
 .PHONY: thrash-ci
-thrash-ci: build ## three minutes of it: kills, stops, partitions, joins
+thrash-ci: build ## what CI runs of it, in less than three minutes: kills, stops, partitions, joins
 	$(binary) thrash --seed $(SEED) --duration 100s --nemeses kill,stop,partition,join
 
 .PHONY: bench
