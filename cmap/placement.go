@@ -118,15 +118,6 @@ func (m *Map) SettledHomes() []ais.NodeID {
 	return homes
 }
 
-// AsSettled reports whether the members are those of the settled map, with the same weights and zones: then
-// no slot lies elsewhere than it did when that was settled.
-func (m *Map) AsSettled() bool {
-	points := m.chain.points
-	return slices.EqualFunc(points[0].members, points[len(points)-1].members, func(a, b member) bool {
-		return a.ID == b.ID && a.Weight == b.Weight && a.Zone == b.Zone
-	})
-}
-
 // Groups are the groups of a slot for a count of copies, from the cut, or the settled map, to now;
 // equal neighbours are one. In a generation in which nothing was settled or cut yet, the first is all targets,
 // with version 0.

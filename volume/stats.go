@@ -1,9 +1,5 @@
 package volume
 
-import (
-	"github.com/seed9b016523/ais"
-)
-
 // Stats is a snapshot of a store for people and metrics. Sizes are bytes.
 type Stats struct {
 	Total, Free, Reserve int64 // of the filesystem
@@ -64,18 +60,4 @@ func (s *Store) Tombstones() int64 {
 		}
 	}
 	return n
-}
-
-// Settled reports whether every entry stamped up to a stamp has been applied, or never will be.
-func (s *Store) Settled(upTo ais.Stamp) bool {
-	s.slots.mu.Lock()
-	defer s.slots.mu.Unlock()
-	for _, l := range s.slots.inflight {
-		for _, x := range l {
-			if x.Compare(upTo) <= 0 {
-				return false
-			}
-		}
-	}
-	return true
 }
