@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -25,12 +24,8 @@ A line for each step goes to stderr, the table to stdout.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Progress = s.Stderr
-			if o.Program == "" {
-				self, err := os.Executable()
-				if err != nil {
-					return err
-				}
-				o.Program = self
+			if err := thisProgram(&o.Program); err != nil {
+				return err
 			}
 			if err := o.Validate(); err != nil {
 				return usageError{err}

@@ -30,12 +30,8 @@ A line every ten seconds goes to stderr, the table to stdout.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Progress = s.Stderr
 			o.Nemeses = strings.FieldsFunc(nemeses, func(r rune) bool { return r == ',' || r == ' ' })
-			if o.Program == "" {
-				self, err := os.Executable()
-				if err != nil {
-					return err
-				}
-				o.Program = self
+			if err := thisProgram(&o.Program); err != nil {
+				return err
 			}
 			if err := o.Validate(); err != nil {
 				return usageError{err}
@@ -65,6 +61,14 @@ A line every ten seconds goes to stderr, the table to stdout.`,
 	f.BoolVar(&o.Keep, "keep", false, "keep the temporary folder in any case")
 	f.StringVar(&o.Program, "ais", "", "the program that runs as node (default: this one)")
 	return c
+}
+
+// thisProgram makes the program that runs the nodes this one, unless another was named.
+func thisProgram(program *string) (err error) {
+	if *program == "" {
+		*program, err = os.Executable()
+	}
+	return err
 }
 
 // joinErrors is the first error.
