@@ -215,22 +215,7 @@ func (m *measuring) change(ctx context.Context, do func() error, gone func(*api.
 func (m *measuring) await(ctx context.Context, ok func(*api.Cluster) error) error {
 	ctx, cancel := context.WithTimeout(ctx, changeMax)
 	defer cancel()
-	last := errors.New("not asked")
-	for {
-		c, err := m.cluster(ctx)
-		if err == nil {
-			err = ok(c)
-		}
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() == nil {
-			last = err
-		}
-		if !pause(ctx, finePoll) {
-			return fmt.Errorf("it did not come: %w", last)
-		}
-	}
+	return awaitCluster(ctx, finePoll, m.cluster, ok)
 }
 
 // moved adds up what the rebalances behind a map version have moved.

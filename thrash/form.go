@@ -120,9 +120,18 @@ func (r *run) operate(ctx context.Context, do func(*api.Client) error) error {
 func (r *run) until(ctx context.Context, most time.Duration, what string, ok func(*api.Cluster) error) error {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
+	if err := awaitCluster(ctx, askEvery, r.cluster, ok); err != nil {
+		return fmt.Errorf("waited %v for: %s: %w", most, what, err)
+	}
+	return nil
+}
+
+// awaitCluster asks for the state of the cluster until ok has no objection, or ctx ends: then the error is the last
+// objection.
+func awaitCluster(ctx context.Context, every time.Duration, ask func(context.Context) (*api.Cluster, error), ok func(*api.Cluster) error) error {
 	last := errors.New("not asked")
 	for {
-		c, err := r.cluster(ctx)
+		c, err := ask(ctx)
 		if err == nil {
 			err = ok(c)
 		}
@@ -132,8 +141,8 @@ func (r *run) until(ctx context.Context, most time.Duration, what string, ok fun
 		if ctx.Err() == nil {
 			last = err
 		}
-		if !pause(ctx, askEvery) {
-			return fmt.Errorf("waited %v, and it did not come: %s: %w", most, what, last)
+		if !pause(ctx, every) {
+			return fmt.Errorf("it did not come: %w", last)
 		}
 	}
 }
